@@ -20,6 +20,7 @@ __all__ = [
     "Address",
     "Amount",
     "Amounts",
+    "Code",
     "Contact",
     "Country",
     "Currency",
@@ -28,17 +29,22 @@ __all__ = [
     "Instant",
     "Money",
     "Organisation",
+    "PlanItem",
     "Price",
     "Purpose",
     "Quantity",
     "Rate",
+    "Reading",
     "Sealed",
+    "Step",
+    "Terms",
     "Text",
     "Units",
     "Unsealed",
     "Value",
     "money",
     "round_money",
+    "unsealed",
 ]
 
 # ISO 4217: the currencies whose minor unit is not two digits.
@@ -124,6 +130,12 @@ Price = Amount
 
 Rate = Annotated[Decimal, BeforeValidator(_no_float), Field(ge=0, le=100, decimal_places=2, allow_inf_nan=False)]
 """Per cent with 2 decimals."""
+
+Reading = Annotated[Decimal, BeforeValidator(_no_float), Field(max_digits=15, decimal_places=6, allow_inf_nan=False)]
+"""A measured value or a limit of one; as a string in JSON."""
+
+Code = Annotated[str, Field(min_length=1, max_length=64, pattern="^[a-z0-9][a-z0-9_-]*$")]
+"""A short stable name, in lower case."""
 
 Purpose = Literal["order", "document"]
 """What a sealed value is kept for; `document` is what tax law keeps."""
@@ -244,6 +256,38 @@ class Evidence(Value, frozen=True):
     media_type: Annotated[str, Field(max_length=200)]
     size: Annotated[int, Field(ge=0, strict=True)]
     title: Text
+
+
+class Step(Value, frozen=True):
+    """One step of making an item, in its place in the order of steps."""
+
+    step: Code
+    name: Text
+
+
+class PlanItem(Value, frozen=True):
+    """One item of an inspection and test plan: what is checked, after which step, and within which limits."""
+
+    item: Code
+    name: Text
+    after_step: Code
+    required: bool = True
+    method: Text | None = None
+    unit: Annotated[str, Field(max_length=20)] | None = None
+    low: Reading | None = None
+    high: Reading | None = None
+    evidence: bool = False
+    shown: bool = False
+
+
+class Terms(Value, frozen=True):
+    """How an order is paid, when it is invoiced, and after how many days a delivered order completes by itself."""
+
+    pay: Literal["prepaid", "on_invoice"]
+    due_days: Annotated[int, Field(ge=0, le=365, strict=True)]
+    method: Code
+    invoice_at: Literal["dispatch", "confirmation"]
+    complete_after_days: Annotated[int, Field(ge=0, le=365, strict=True)]
 
 
 T = TypeVar("T")
