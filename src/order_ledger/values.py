@@ -1,7 +1,8 @@
 """The values that events, commands and read models speak in.
 
 They are `msgspec` structs, because events are; each also tells `pydantic` its schema, because
-commands are pydantic models and carry the same values. Nothing here reads a clock or a file.
+commands are pydantic models and carry the same values. Nothing here reads a clock, or any file but the time
+zones'.
 """
 
 import unicodedata
@@ -10,6 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_type_hints
 from urllib.parse import urlsplit
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler
@@ -27,6 +29,7 @@ __all__ = [
     "Evidence",
     "HttpsUrl",
     "Instant",
+    "Language",
     "Money",
     "Organisation",
     "PlanItem",
@@ -42,6 +45,7 @@ __all__ = [
     "Units",
     "Unsealed",
     "Value",
+    "Zone",
     "money",
     "round_money",
     "unsealed",
@@ -98,6 +102,14 @@ def _country(value: str) -> str:
     return value
 
 
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, OSError, ValueError):
+        raise PydanticCustomError("time_zone_name", "The zone must be an IANA name such as Europe/Berlin.") from None
+    return value
+
+
 def _utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise PydanticCustomError("time_zone", "The time needs its offset, such as 2026-11-21T20:15:03Z.")
@@ -109,6 +121,12 @@ Text = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_plai
 
 Country = Annotated[str, Field(min_length=2, max_length=2), AfterValidator(_country)]
 """ISO 3166-1 alpha-2."""
+
+Zone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_zone)]
+"""A time zone of the IANA database, such as Europe/Berlin."""
+
+Language = Annotated[str, Field(pattern="^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$")]
+"""BCP 47: a language, and a script and a region where they matter."""
 
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
 """ISO 4217."""
@@ -151,6 +169,7 @@ class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             field.name: core_schema.typed_dict_field(
                 handler.generate_schema(hints[field.name]),
                 required=field.required,
+                validation_alias=field.encode_name,
             )
             for field in msgspec.structs.fields(cls)
         }

@@ -1,0 +1,1 @@
+"""Items as their sellers list them: one stream per seller and SKU."""
