@@ -6,7 +6,7 @@ zones'.
 """
 
 import unicodedata
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_type_hints
 from urllib.parse import urlsplit
@@ -75,7 +75,7 @@ COUNTRIES = frozenset(
 
 def _no_float(value: object) -> object:
     if isinstance(value, float):
-        raise PydanticCustomError("no_float", "Write the number as a string, such as \"12.50\".")
+        raise PydanticCustomError("no_float", 'Write the number as a string, such as "12.50".')
     return value
 
 
@@ -113,7 +113,7 @@ def _zone(value: str) -> str:
 def _utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise PydanticCustomError("time_zone", "The time needs its offset, such as 2026-11-21T20:15:03Z.")
-    return value
+    return value.astimezone(UTC)
 
 
 Text = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_plain_text)]
@@ -140,7 +140,9 @@ Instant = Annotated[datetime, AfterValidator(_utc)]
 Quantity = Annotated[int, Field(ge=1, le=1_000_000_000, strict=True)]
 """A whole number of units, at least 1."""
 
-Amount = Annotated[Decimal, BeforeValidator(_no_float), Field(ge=0, max_digits=15, decimal_places=4, allow_inf_nan=False)]
+Amount = Annotated[
+    Decimal, BeforeValidator(_no_float), Field(ge=0, max_digits=15, decimal_places=4, allow_inf_nan=False)
+]
 """A decimal amount, never negative; as a string in JSON."""
 
 Price = Amount
@@ -189,7 +191,7 @@ class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Money(Value, frozen=True):
-    """An amount in a currency with exactly the decimals of ISO 4217; never negative: an event's name gives the direction."""
+    """An amount with exactly the decimals of ISO 4217; never negative: an event's name gives the direction."""
 
     amount: Amount
     currency: Currency

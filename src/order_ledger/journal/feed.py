@@ -1,0 +1,134 @@
+"""The feed: every entry of the journal, once, in an order in which no stream turns around, and none lost.
+
+A position is final once it is at or below `settled`. What is above may still be filled in by a transaction
+that drew its positions earlier and commits later.
+"""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+from uuid import UUID
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
+from psycopg.sql import SQL
+
+CHANNEL = "journal_settled"
+_SETTLER = 0x6F6C2D736574  # "ol-set", in a range that no position's lock has
+_READ = SQL(
+    "SELECT notification_id, originator_id, originator_version, topic, kind, state FROM journal.entry "
+    "WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id LIMIT %s"
+)
+
+
+class FeedRow(NamedTuple):
+    """One entry as the feed delivers it."""
+
+    position: int
+    stream: UUID
+    version: int
+    name: str
+    kind: str
+    state: bytes
+
+
+class OnReplica(Exception):
+    """The feed cannot be followed on a replica: it holds none of the locks that say what is still open."""
+
+
+def settled(connection: Connection[TupleRow]) -> int:
+    """The highest position that is final. A hint that was stored says less, never more."""
+    row = connection.execute("SELECT journal.settled_position()").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def read(connection: Connection[TupleRow], after: int, limit: int, until: int | None = None) -> list[FeedRow]:
+    """The next entries after this position that are final, in order; empty when there are none.
+
+    The isolation level is set here: in one statement with `settled`, or under a snapshot older than it, entries are lost.
+    """
+    assert connection.autocommit or connection.isolation_level in (None, psycopg.IsolationLevel.READ_COMMITTED)
+    final = settled(connection)
+    if until is not None:
+        final = min(final, until)
+    if final <= after:
+        return []
+    rows = connection.execute(_READ, (after, final, limit), prepare=True, binary=True).fetchall()
+    return [FeedRow(*row) for row in rows]
+
+
+def check_primary(connection: Connection[TupleRow]) -> None:
+    """Raises `OnReplica` on a server in recovery."""
+    row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
+    if row is not None and row[0]:
+        raise OnReplica("This server is a replica: follow the feed on the primary.")
+
+
+class Settler:
+    """Says, one for the whole ledger, how far the feed is final: in a row, and to all who listen."""
+
+    def __init__(self, url: str, *, busy_ms: int = 5, idle_ms: int = 40) -> None:
+        self._url = url
+        self._busy_seconds = busy_ms / 1000
+        self._idle_seconds = idle_ms / 1000
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Until stopped; a lost connection is made again. A second settler waits for the first to end."""
+        while not stopped():
+            try:
+                with psycopg.connect(self._url, autocommit=True, application_name="order-ledger settler") as connection:
+                    self._settle(connection, stopped)
+            except psycopg.OperationalError:
+                time.sleep(0.5)
+
+    def _settle(self, connection: Connection[TupleRow], stopped: Callable[[], bool]) -> None:
+        check_primary(connection)
+        connection.execute("SET synchronous_commit = off")  # it is a hint: a crash may lose it
+        while not self._elected(connection):
+            if stopped():
+                return
+            time.sleep(0.5)
+        told, idle = 0, 0
+        while not stopped():
+            position = self._highest_settled(connection, told)
+            if position > told:
+                with connection.transaction():
+                    connection.execute("UPDATE journal.settled SET position = %s, at = clock_timestamp()", (position,))
+                    connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, str(position)))
+                told, idle = position, 0
+            else:
+                idle += 1
+            time.sleep(self._busy_seconds if idle < 20 else self._idle_seconds)
+
+    @staticmethod
+    def _elected(connection: Connection[TupleRow]) -> bool:
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_SETTLER,)).fetchone()
+        return row is not None and bool(row[0])
+
+    @staticmethod
+    def _highest_settled(connection: Connection[TupleRow], told: int) -> int:
+        # A position that exists: after a crash the sequence may issue the numbers above it again.
+        final = settled(connection)
+        if final <= told:
+            return told
+        row = connection.execute(
+            "SELECT max(notification_id) FROM journal.entry WHERE notification_id <= %s", (final,)
+        ).fetchone()
+        return told if row is None or row[0] is None else int(row[0])
+
+
+def holders(connection: Connection[TupleRow]) -> list[tuple[int, str, float]]:
+    """Who holds the feed back: process id, application name, and for how many seconds."""
+    rows = connection.execute(
+        """
+        SELECT a.pid, a.application_name, extract(epoch FROM clock_timestamp() - a.xact_start)::float8
+        FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+        WHERE l.locktype = 'advisory' AND l.objsubid = 1
+          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND (l.classid::bigint >> 16) = ('journal.entry_notification_id_seq'::regclass::oid::bigint & 32767)
+        ORDER BY 3 DESC NULLS LAST
+        """
+    ).fetchall()
+    return [(pid, name, seconds or 0.0) for pid, name, seconds in rows]
