@@ -79,7 +79,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-def _reason(report: pytest.TestReport) -> str:
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole file."""
+    report = yield
+    if report.skipped and os.environ.get("CI") == "true" and not _reason(report):
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid} was skipped without a reason."
+    return report
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     """What pytest.skip or the mark was given; pytest itself says 'Skipped' or 'unconditional skip' for nothing."""
     text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     reason = text.removeprefix("Skipped").removeprefix(":").strip()

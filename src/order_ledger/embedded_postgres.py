@@ -200,6 +200,14 @@ def embedded_postgres(home: Path, pg_bin: Path | None = None) -> Iterator[str]:
             os.close(lease)
 
 
+def programs_folder(pg_bin: Path | None = None) -> Path:
+    """Find the PostgreSQL programs that an embedded server would run; pgbench, psql and pg_dump are among them.
+
+    Raises `NoPrograms`.
+    """
+    return _Programs.find(_Account.to_start_as(), pg_bin).folder
+
+
 def _alone(lease: int) -> bool:
     """Tell whether nobody else uses the server; while the start lock is held nobody can come."""
     try:
@@ -330,6 +338,8 @@ class _Server:
     def start(self, start_lock: int) -> None:
         """Have the server running and its database there, whatever state it was left in."""
         try:
+            # Before anybody is asked there: it may be a folder of somebody else, with a server of theirs.
+            self._make_private(self.socket_folder)
             if self._answer() is not pq.Ping.OK:
                 programs = _Programs.find(self.account, self.pg_bin)
                 self._prepare(programs, start_lock)
@@ -369,7 +379,6 @@ class _Server:
             raise OtherVersion(self.data, written_by, programs.major)
         _remove_stale_pid_file(self.data / "postmaster.pid")
         self._make_private(self.log.parent)
-        self._make_private(self.socket_folder)
         _write(self.place / "server.conf", _configuration(self.socket_folder), mode=0o644)
         if self.log.exists() and self.log.stat().st_size > _LARGEST_LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
@@ -440,10 +449,12 @@ class _Server:
         """Make a folder that only the server's user may enter, or make sure that this is one: /tmp is everybody's."""
         _make_folder(folder, mode=0o700)
         found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
+            raise HomeUnusable(self.home, f"{folder} is there already and is not a folder for the server alone")
         if found.st_uid == os.geteuid() != self.account.uid:
             os.chown(folder, self.account.uid, self.account.gid, follow_symlinks=False)
-        elif not stat.S_ISDIR(found.st_mode) or found.st_uid != self.account.uid or found.st_mode & 0o077:
-            raise HomeUnusable(self.home, f"{folder} is there already and is not a folder for the server alone")
+        elif found.st_uid != self.account.uid:
+            raise HomeUnusable(self.home, f"{folder} is there already and belongs to {_name(found.st_uid)}")
 
 
 @dataclass(frozen=True)
