@@ -111,7 +111,13 @@ def outcomes(rows: Iterable[tuple[Any, ...]], count: int) -> list[Outcome]:
             STALE
             if outcome == "stale"
             else Outcome(
-                outcome, command, bytes(bound or b""), bytes(body or b""), tuple(streams), tuple(versions), tuple(positions)
+                outcome,
+                command,
+                bytes(bound or b""),
+                bytes(body or b""),
+                tuple(streams),
+                tuple(versions),
+                tuple(positions),
             )
         )
     assert all(found), "every proposal is answered"

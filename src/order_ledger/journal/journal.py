@@ -84,7 +84,13 @@ class Journal(Application[UUID]):
         return loaded(self.codec, kind, stream, rows)
 
     def encode(
-        self, kind: Kind, stream: UUID, head: Head, facts: Sequence[Fact], cause: Cause, recorded_at: datetime | None = None
+        self,
+        kind: Kind,
+        stream: UUID,
+        head: Head,
+        facts: Sequence[Fact],
+        cause: Cause,
+        recorded_at: datetime | None = None,
     ) -> Appending:
         """The entries that would follow `head`; keys that they are sealed with are made first."""
         if needed := self.keyring.missing(self.codec.keys_needed(facts, cause)):

@@ -47,14 +47,18 @@ def inspect(connection: Connection[TupleRow]) -> UUID:
         raise Unfit("This server is a replica. It holds no locks, so the feed would lose entries: use the primary.")
     if _one(connection, "SELECT to_regclass('journal.entry') IS NULL"):
         raise Unfit("This database holds no ledger yet. Run: order-ledger migrate")
-    cache = _one(connection, "SELECT seqcache FROM pg_sequence WHERE seqrelid = 'journal.entry_notification_id_seq'::regclass")
+    cache = _one(
+        connection, "SELECT seqcache FROM pg_sequence WHERE seqrelid = 'journal.entry_notification_id_seq'::regclass"
+    )
     if cache != 1:
         raise Unfit(
             f"The sequence of positions has CACHE {cache}, so positions are not drawn in order. "
             "Run: ALTER SEQUENCE journal.entry_notification_id_seq CACHE 1"
         )
     highest = _one(connection, "SELECT coalesce(max(notification_id), 0) FROM journal.entry")
-    drawn = _one(connection, "SELECT coalesce(pg_sequence_last_value('journal.entry_notification_id_seq'::regclass), 0)")
+    drawn = _one(
+        connection, "SELECT coalesce(pg_sequence_last_value('journal.entry_notification_id_seq'::regclass), 0)"
+    )
     if drawn < highest:
         connection.execute("SELECT setval('journal.entry_notification_id_seq', %s)", (highest,))
         connection.execute("UPDATE journal.ledger SET epoch = gen_random_uuid()")

@@ -19,6 +19,10 @@ from order_ledger.entries import Entry, Event
 from order_ledger.journal.codec import Codec, Encoded
 from order_ledger.journal.feed import CHANNEL
 
+INSERT_ONE = (
+    "INSERT INTO journal.entry (originator_id, originator_version, topic, state, kind, recorded_at, hash) "
+    "VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING notification_id"
+)
 _INSERT = SQL(
     "INSERT INTO journal.entry (originator_id, originator_version, topic, state, kind, recorded_at, hash) "
     "SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::bytea[], %s::text[], %s::timestamptz[], %s::bytea[]) "
@@ -47,6 +51,8 @@ class JournalRecorder(PostgresApplicationRecorder):
         if not stored_events:
             return []
         columns = [_columns(event.state) for event in stored_events]
+        if len(stored_events) == 1:
+            return self._insert_one(stored_events[0], columns[0])
         with self.datastore.get_connection() as connection, connection.cursor() as cursor:
             cursor.execute(
                 _INSERT,
@@ -61,6 +67,13 @@ class JournalRecorder(PostgresApplicationRecorder):
                 ),
             )
             return sorted(row["notification_id"] for row in cursor.fetchall())
+
+    def _insert_one(self, event: StoredEvent, column: "_Columns") -> Sequence[int]:
+        with self.datastore.get_connection() as connection, connection.cursor() as cursor:
+            digest = hashlib.sha256(event.state).digest()
+            values = (event.originator_id, event.originator_version, event.topic, event.state)
+            cursor.execute(INSERT_ONE, (*values, column.kind, column.recorded_at, digest), prepare=True)
+            return [row["notification_id"] for row in cursor.fetchall()]
 
     def select_notifications(
         self,

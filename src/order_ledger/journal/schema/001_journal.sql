@@ -59,12 +59,19 @@ BEGIN
 END
 $body$;
 
-CREATE FUNCTION journal.hold_feed() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $body$
+-- Written as one plain condition, which plpgsql evaluates without a query of its own: half the cost of PERFORM.
+-- Trying fails only where a stranger holds the lock exclusively; then there is nothing to do but wait for it.
+CREATE FUNCTION journal.hold_feed() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(
+    IF pg_catalog.pg_try_advisory_xact_lock_shared(
         (('journal.entry_notification_id_seq'::regclass)::oid::bigint & 32767) << 48
-        | coalesce(pg_sequence_last_value('journal.entry_notification_id_seq'::regclass), 0)
+        | coalesce(pg_catalog.pg_sequence_last_value('journal.entry_notification_id_seq'::regclass), 0)
+    ) THEN
+        RETURN NULL;
+    END IF;
+    PERFORM pg_catalog.pg_advisory_xact_lock_shared(
+        (('journal.entry_notification_id_seq'::regclass)::oid::bigint & 32767) << 48
+        | coalesce(pg_catalog.pg_sequence_last_value('journal.entry_notification_id_seq'::regclass), 0)
     );
     RETURN NULL;
 END

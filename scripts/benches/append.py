@@ -1,0 +1,152 @@
+"""Append, one event a transaction, 32 clients: ours against the bare INSERT and against the stock recorder.
+
+Each side is the SQL that it sends, run by pgbench in the server's own time; rounds are shuffled, the median counts.
+The Python clients of both, one event a call, are reported beside them.
+"""
+
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import psycopg
+from _harness import arguments, pgbench, report, row, server, server_version, shuffled_rounds
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from psycopg.conninfo import conninfo_to_dict
+
+from order_ledger.journal.appending import STATEMENT
+from order_ledger.journal.migrations import migrate
+from order_ledger.journal.recorder import INSERT_ONE, JournalRecorder
+
+CLIENTS = 32
+STATE = b"x" * 900
+NOW = datetime(2026, 11, 21, 20, 15, 3, 201344, tzinfo=UTC)
+
+BARE_TABLE = """
+    CREATE SCHEMA bare;
+    CREATE TABLE bare.entry (LIKE journal.entry INCLUDING DEFAULTS INCLUDING IDENTITY INCLUDING STORAGE);
+    ALTER TABLE bare.entry ADD PRIMARY KEY (originator_id, originator_version);
+    CREATE UNIQUE INDEX ON bare.entry (notification_id);
+"""
+
+STREAM = r"""
+\set high random(0, 4294967295)
+\set low random(0, 4294967295)
+"""
+STREAM_ID = "(lpad(to_hex(:high::bigint), 16, '0') || lpad(to_hex(:low::bigint), 16, '0'))"
+
+VALUES = ["{stream}::uuid", "1", ":name", ":state::bytea", ":kind", ":recorded::timestamptz", ":hash::bytea"]
+OURS = STREAM + INSERT_ONE % tuple(value.format(stream=STREAM_ID) for value in VALUES) + ";\n"
+BARE = OURS.replace("journal.entry", "bare.entry")
+
+STOCK = f"""{STREAM}
+\\startpipeline
+BEGIN;
+SET LOCAL lock_timeout = '0s';
+LOCK TABLE stock.stored_events IN EXCLUSIVE MODE;
+NOTIFY stored_events;
+INSERT INTO stock.stored_events AS t (originator_id, originator_version, topic, state)
+SELECT originator_id, originator_version, topic, state
+FROM unnest(ARRAY[ROW({STREAM_ID}::uuid, 1, :name, :state::bytea)::stock.stored_event_uuid]) RETURNING notification_id;
+COMMIT;
+\\endpipeline
+"""
+
+
+def command() -> str:
+    """Our statement with one command of one entry and its idempotency key, as the ledger sends it."""
+    stream = f"('{{' || {STREAM_ID} || '}}')"
+    given = {
+        "numbers": "'{0}'", "scopes": stream, "keys": stream, "commands": stream, "bounds": "(:hashes)",
+        "bodies": "(:hashes)", "base_numbers": "'{0}'", "base_streams": stream, "base_versions": "'{0}'",
+        "numbers_of_entries": "'{0}'", "streams": stream, "versions": "'{1}'", "names": "('{' || :name || '}')",
+        "kinds": "('{' || :kind || '}')", "recorded_ats": "(:recordeds)", "hashes": "(:hashes)", "states": "(:states)",
+    }  # fmt: skip
+    return STREAM + re.sub(r"%\((\w+)\)s", lambda match: given[match[1]], STATEMENT.replace("\n", " ")) + ";\n"
+
+
+def datastore(url: str, schema: str) -> PostgresDatastore:
+    given = {key: str(value) for key, value in conninfo_to_dict(url).items()}
+    names = ("dbname", "host", "port", "user", "password")
+    return PostgresDatastore(*(given.get(name, "") for name in names), pool_size=CLIENTS, schema=schema)
+
+
+def by_threads(seconds: float, one: Callable[[], object]) -> float:
+    """Calls a second of 8 threads in this process."""
+    until, counts = time.perf_counter() + seconds, [0] * 8
+
+    def work(number: int) -> None:
+        while time.perf_counter() < until:
+            one()
+            counts[number] += 1
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counts) / seconds
+
+
+def main() -> None:
+    given = arguments(__doc__ or "", rounds=9, seconds=4)
+    with server() as url:
+        migrate(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS bare CASCADE; DROP SCHEMA IF EXISTS stock CASCADE")
+            connection.execute("CREATE SCHEMA stock")
+            connection.execute(BARE_TABLE.encode())
+        recorder = PostgresApplicationRecorder(datastore(url, "stock"))
+        recorder.create_table()
+        digest = hashlib.sha256(STATE).digest()
+        variables = {
+            "name": "OrderShipped", "kind": "order", "recorded": NOW.isoformat(), "state": f"\\x{STATE.hex()}",
+            "hash": f"\\x{digest.hex()}", "recordeds": f'{{"{NOW.isoformat()}"}}',
+            "hashes": f'{{"\\\\x{digest.hex()}"}}', "states": f'{{"\\\\x{STATE.hex()}"}}',
+        }  # fmt: skip
+        mine = JournalRecorder(datastore(url, "journal"))
+
+        sides: dict[str, Callable[[], float]] = {
+            "ours": lambda: pgbench(url, OURS, clients=CLIENTS, seconds=given.seconds, variables=variables),
+            "bare": lambda: pgbench(url, BARE, clients=CLIENTS, seconds=given.seconds, variables=variables),
+            "command": lambda: pgbench(url, command(), clients=CLIENTS, seconds=given.seconds, variables=variables),
+            "stock": lambda: pgbench(url, STOCK, clients=CLIENTS, seconds=given.seconds, variables=variables),
+            "ours, Python": lambda: by_threads(
+                1, lambda: mine.insert_events([StoredEvent(uuid4(), 1, "OrderShipped", STATE)])
+            ),
+            "stock, Python": lambda: by_threads(
+                1, lambda: recorder.insert_events([StoredEvent(uuid4(), 1, "OrderShipped", STATE)])
+            ),
+        }
+        found = shuffled_rounds(sides, given.rounds)
+        rows = [
+            row("append in the database", found["ours"], "the bare INSERT", found["bare"], 0.75, "events/s"),
+            row("append in the database", found["ours"], "the stock recorder's SQL", found["stock"], 4, "events/s"),
+            row(
+                "a whole command: key, base, entry",
+                found["command"],
+                "the bare INSERT",
+                found["bare"],
+                None,
+                "commands/s",
+            ),
+            row(
+                "append from Python, 8 threads",
+                found["ours, Python"],
+                "the stock recorder",
+                found["stock, Python"],
+                1,
+                "events/s",
+            ),
+        ]
+        for each in (mine, recorder):
+            each.datastore.close()
+        report("append", rows, given.json, postgresql=server_version(url), clients=CLIENTS)
+
+
+if __name__ == "__main__":
+    main()
