@@ -1,0 +1,1549 @@
+"""An order as its entries leave it: what stands, and what follows from it.
+
+`evolve` refuses nothing, since what is recorded has happened; it takes any prefix of a stream, and imported history
+in any order. What an event says is kept; what follows from it (states, axes, what is open) is computed when asked.
+
+A line's units have places, 0 to ordered − 1. Invoices take places from the start; units that go before they are
+shipped leave at the end; units refunded after they were shipped are counted from the start again. So the worth of
+any units is the difference of two cumulative shares, and all parts sum to the line.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal, assert_never
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from order_ledger.amounts import Worth, part_of
+from order_ledger.entries import Entry, Role
+from order_ledger.orders.events import (
+    AddressChanged,
+    Allocation,
+    CompletionCause,
+    ConcessionApproved,
+    CreditNoteIssued,
+    DelayAccepted,
+    DelayDeclined,
+    DelayExpected,
+    DeliveryRetracted,
+    ExchangeItem,
+    InspectionItemCompleted,
+    InvoiceIssued,
+    LinesCancelled,
+    ManufacturerAssigned,
+    NoteAdded,
+    NotificationFailed,
+    NotificationSent,
+    OrderCancelled,
+    OrderCompleted,
+    OrderConfirmed,
+    OrderDelivered,
+    OrderEvent,
+    OrderHeld,
+    OrderLine,
+    OrderPlaced,
+    OrderRejected,
+    OrderReleased,
+    OrderShipped,
+    PaymentRecorded,
+    ProblemKind,
+    ProblemOutcome,
+    ProblemReported,
+    ProblemResolved,
+    ProductionCompleted,
+    ProductionStarted,
+    ProductionStepCompleted,
+    PromiseRevised,
+    ReceiptIssued,
+    RefundGranted,
+    ReturnApproved,
+    ReturnReason,
+    ReturnReceived,
+    ReturnRejected,
+    ReturnRequested,
+    ReturnResolved,
+    ReturnShipped,
+    ReturnWish,
+    ReturnWithdrawn,
+    ShipmentProgressed,
+    ShipmentStatus,
+    ShortageResolved,
+    StockAllocated,
+    StockShortageFound,
+    TrackingChecked,
+    TrackingCorrected,
+)
+from order_ledger.values import Address, Amounts, Money, Organisation, PlanItem, Sealed, Terms, Units
+
+__all__ = [
+    "ENDED",
+    "ITEM_STATES",
+    "STATES",
+    "Invoice",
+    "Line",
+    "LineState",
+    "Note",
+    "Order",
+    "OrderState",
+    "Payment",
+    "Problem",
+    "Refund",
+    "Return",
+    "ReturnState",
+    "Revision",
+    "Run",
+    "Settlement",
+    "Shipment",
+    "evolve",
+    "fold",
+]
+
+LineState = Literal["dropped", "placed", "confirmed", "in_production", "ready_to_ship", "shipping", "delivered"]
+OrderState = Literal[
+    "placed",
+    "confirmed",
+    "in_production",
+    "ready_to_ship",
+    "shipping",
+    "delivered",
+    "completed",
+    "rejected",
+    "cancelled",
+]
+PaymentState = Literal["unpaid", "authorised", "partly_paid", "paid", "overpaid", "partly_refunded", "refunded"]
+StockState = Literal["none", "unchecked", "allocated", "short", "backordered", "issued"]
+FulfilmentState = Literal["unshipped", "partly_shipped", "shipped", "partly_delivered", "delivered"]
+ReturnState = Literal["requested", "approved", "on_its_way", "received", "resolved", "rejected", "withdrawn"]
+DocumentState = Literal["none", "partly_invoiced", "invoiced", "partly_credited", "credited"]
+ItemState = Literal["pending", "passed", "failed", "conceded"]
+NotificationState = Literal["sent", "failed", "given_up"]
+
+STATES: tuple[OrderState, ...] = (
+    "placed",
+    "confirmed",
+    "in_production",
+    "ready_to_ship",
+    "shipping",
+    "delivered",
+    "completed",
+    "rejected",
+    "cancelled",
+)
+ENDED: frozenset[OrderState] = frozenset(("rejected", "cancelled"))
+ITEM_STATES: tuple[ItemState, ...] = ("pending", "passed", "failed", "conceded")
+
+_ADVANCE: dict[LineState, int] = {
+    "placed": 0,
+    "confirmed": 1,
+    "in_production": 2,
+    "ready_to_ship": 3,
+    "shipping": 4,
+    "delivered": 5,
+}
+_SHIPPED_STATES = frozenset(("shipping", "delivered", "completed"))
+_RETURN_ADVANCE: dict[ReturnState, int] = {"requested": 0, "approved": 1, "on_its_way": 2, "received": 3}
+_PRICE_CUTS = frozenset(("compensation", "goodwill"))
+_ZERO = Decimal(0)
+
+
+class Check(Struct, frozen=True):
+    """Where an item of the plan stands in a run: how often it was tried, and what the last attempt came to."""
+
+    attempts: int
+    state: ItemState
+    at: datetime | None = None
+
+
+class Run(Struct, frozen=True):
+    """One making of a line. Steps, items and completion count for their own run."""
+
+    run: int
+    quantity: int
+    completed: bool = False
+    steps: dict[str, int] = {}
+    checks: dict[str, Check] = {}
+
+    def check(self, item: str) -> Check:
+        """Where this item stands."""
+        return self.checks.get(item, _UNTRIED)
+
+
+_UNTRIED = Check(0, "pending")
+
+
+class Line(Struct, frozen=True):
+    """A line as it stands. The quantities are those of the domain's table, by the same names."""
+
+    ordered: OrderLine
+    wanted: int
+    manufacturer: Organisation | None = None
+    withdrawn: int = 0
+    """Units that are no longer wanted and were never shipped: their places are the last ones."""
+    refunded: int = 0
+    """Units refunded after they were shipped: their places are the first ones."""
+    shipped: int = 0
+    taken_out: int = 0
+    arrived: int = 0
+    kept: int = 0
+    reservations: tuple[UUID, ...] = ()
+    short: int = 0
+    backordered: int = 0
+    produced: int = 0
+    came_back: int = 0
+    returned: int = 0
+    runs: tuple[Run, ...] = ()
+    invoiced: int = 0
+
+    @property
+    def line(self) -> int:
+        """Its place in the order."""
+        return self.ordered.line
+
+    @property
+    def is_goods(self) -> bool:
+        """Whether it counts for the state; charges do not."""
+        return self.ordered.kind != "charge"
+
+    @property
+    def sent(self) -> int:
+        """Units shipped, less those that a resolved problem took out of a shipment."""
+        return self.shipped - self.taken_out
+
+    @property
+    def rest(self) -> int:
+        """Units still to be shipped."""
+        return max(self.wanted - self.sent, 0)
+
+    @property
+    def shelf(self) -> int:
+        """Units ready to be shipped: allocated, or made."""
+        match self.ordered.kind:
+            case "from_stock":
+                return self.kept
+            case "made_to_order":
+                return max(min(self.rest, self.produced + self.came_back - self.shipped), 0)
+            case "untracked" | "charge":
+                return 0
+            case _ as never:
+                assert_never(never)
+
+    @property
+    def shippable(self) -> int:
+        """Units that may be shipped now; of untracked lines all that is not shipped."""
+        return self.rest if self.ordered.kind == "untracked" else self.shelf
+
+    @property
+    def run(self) -> Run | None:
+        """The latest run."""
+        return self.runs[-1] if self.runs else None
+
+    @property
+    def in_production(self) -> bool:
+        """Whether a run started and is not completed."""
+        return bool(self.runs) and not self.runs[-1].completed
+
+    @property
+    def worth(self) -> Worth:
+        """What the whole line is worth."""
+        return Worth(self.ordered.net, self.ordered.tax, self.ordered.gross)
+
+    def state(self, confirmed: bool) -> LineState:
+        """The first state that holds; `confirmed` says whether the order has its OrderConfirmed."""
+        wanted = self.wanted
+        if wanted <= 0:
+            return "dropped"
+        if self.arrived >= wanted:
+            return "delivered"
+        if self.shipped - self.taken_out >= wanted:
+            return "shipping"
+        if not confirmed:
+            return "placed"
+        if self.ordered.kind != "untracked" and self.shelf >= self.rest:
+            return "ready_to_ship"
+        if self.ordered.kind == "made_to_order" and self.in_production:
+            return "in_production"
+        return "confirmed"
+
+    def worth_of(self, start: int, count: int) -> Worth:
+        """What the units at these places are worth; places beyond the line are worth nothing."""
+        quantity = self.ordered.quantity
+        start = min(max(start, 0), quantity)
+        count = min(max(count, 0), quantity - start)
+        return part_of(self.worth, quantity, start, count, self.ordered.tax_included)
+
+    def plan_item(self, item: str) -> PlanItem | None:
+        """The item of the plan by this name."""
+        return next((planned for planned in self.ordered.plan if planned.item == item), None)
+
+
+class Shipment(Struct, frozen=True):
+    """A parcel on its way. `units` is what it still counts for; problems resolved take units out of it.
+
+    `rma` is set where it carries a return. `number_at_delivery` is the tracking number under which it was delivered.
+    """
+
+    shipment: UUID
+    units: dict[int, int]
+    sender: Organisation | None
+    carrier: str | None
+    tracking_number: str | None
+    tracking_url: str | None
+    replaces: UUID | None
+    at: datetime | None
+    shipped: dict[int, int]
+    rma: str | None = None
+    delivered_version: int | None = None
+    delivered_at: datetime | None = None
+    delivered_by: str | None = None
+    number_at_delivery: str | None = None
+    progress: ShipmentStatus | None = None
+    progressed_at: datetime | None = None
+    expected_at: datetime | None = None
+    carrier_events: frozenset[str] = frozenset()
+    came_back: dict[int, int] = {}
+    to_send_again: dict[int, int] = {}
+    link_reachable: bool | None = None
+
+    @property
+    def delivered(self) -> bool:
+        """Whether it arrived, and that was not taken back."""
+        return self.delivered_version is not None
+
+
+class Revision(Struct, frozen=True):
+    """A revised promise, and what the consumer made of it."""
+
+    revision: int
+    promised_by: datetime | None
+    promised_before: datetime | None
+    compensation: Money | None
+    answer_by: datetime | None
+    answer: Literal["accepted", "declined"] | None = None
+
+
+class Problem(Struct, frozen=True):
+    """Something wrong that was reported, and what was done about it."""
+
+    problem: int
+    kind: ProblemKind
+    shipment: UUID | None
+    lines: tuple[Units, ...]
+    how: ProblemOutcome | None = None
+    resolved: tuple[Units, ...] = ()
+
+
+class Payment(Struct, frozen=True):
+    """A payment as it was recorded."""
+
+    payment: UUID
+    kind: str
+    amount: Decimal
+    method: str
+    provider: str
+    reference: str
+    of: UUID | None
+    refund: int | None
+    account_hint: str | None
+
+
+class Refund(Struct, frozen=True):
+    """Money that the consumer is owed back, and how much of it went."""
+
+    refund: int
+    basis: str
+    refers_to: str
+    lines: tuple[Amounts, ...]
+    amount: Decimal
+    refunded: Decimal = _ZERO
+
+
+class Places(Struct, frozen=True):
+    """So many units of a line, from this place on."""
+
+    line: int
+    start: int
+    count: int
+
+
+class Settlement(Struct, frozen=True):
+    """Units that are no longer to be paid, and the refund granted for them, if any; invoices for them are credited."""
+
+    version: int
+    parts: tuple[Places, ...]
+    refund: int | None = None
+    lines: tuple[Amounts, ...] = ()
+    credited: frozenset[str] = frozenset()
+
+
+class Return(Struct, frozen=True):
+    """Goods that shall go back, by line; `received` counts per line and condition."""
+
+    rma: str
+    lines: dict[int, int]
+    reasons: dict[int, ReturnReason]
+    wanted: ReturnWish
+    exchange_for: tuple[ExchangeItem, ...]
+    state: ReturnState
+    requested_at: datetime | None
+    approved: dict[int, int] = {}
+    send_to: Organisation | None = None
+    send_by: date | None = None
+    received: dict[int, int] = {}
+    refund: int | None = None
+    exchange_order: UUID | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to be done about it."""
+        return self.state in _RETURN_ADVANCE
+
+    def units(self, line: int) -> int:
+        """How many units of a line it holds: what was asked, then what was approved, then what came back."""
+        match self.state:
+            case "requested":
+                return self.lines.get(line, 0)
+            case "approved" | "on_its_way" | "received":
+                return self.approved.get(line, 0)
+            case "resolved":
+                return self.received.get(line, 0)
+            case "rejected" | "withdrawn":
+                return 0
+            case _ as never:
+                assert_never(never)
+
+
+class Note(Struct, frozen=True):
+    """A note, or a question that waits for a role."""
+
+    note: int
+    about: str
+    audience: str
+    for_role: Role | None
+    by_role: Role
+    answered: bool = False
+
+
+class InvoicedLine(Struct, frozen=True):
+    """The places of a line that an invoice covers, and what they were invoiced at."""
+
+    line: int
+    start: int
+    count: int
+    worth: Worth
+
+
+class Invoice(Struct, frozen=True):
+    """An invoice issued, and how much of it was credited, by line."""
+
+    number: str
+    issued_on: date
+    shipment: UUID | None
+    lines: tuple[InvoicedLine, ...]
+    gross: Decimal
+    prepaid: Decimal
+    credited: dict[int, Decimal] = {}
+    refunds: frozenset[int] = frozenset()
+
+
+class Order(Struct, frozen=True):
+    """An order after `version` entries. `placed` is what was agreed at first; the rest is what became of it.
+
+    `net`, `tax` and `total` are what the order costs now, units refunded or given back no longer counted.
+    """
+
+    id: UUID
+    version: int
+    placed: OrderPlaced
+    placed_at: datetime | None
+    recorded_at: datetime
+    lines: dict[int, Line]
+    implied: bool
+    net: Money
+    tax: Money
+    total: Money
+    ship_to: Sealed[Address]
+    ship_to_country: str | None
+    ship_to_region: str | None
+    zone: str
+    promised_by: datetime | None
+    confirmed: bool = False
+    confirmed_at: datetime | None = None
+    ended: Literal["rejected", "cancelled"] | None = None
+    completed_by: CompletionCause | None = None
+    held: bool = False
+    held_for: str | None = None
+    held_since: datetime | None = None
+    delivered_since: datetime | None = None
+    delay_expected: bool = False
+    revisions: tuple[Revision, ...] = ()
+    shipments: dict[UUID, Shipment] = {}
+    shortages: dict[int, dict[int, int]] = {}
+    problems: dict[int, Problem] = {}
+    payments: tuple[Payment, ...] = ()
+    authorised: Decimal = _ZERO
+    captured: Decimal = _ZERO
+    granted: Decimal = _ZERO
+    refunded: Decimal = _ZERO
+    refunds: dict[int, Refund] = {}
+    settlements: tuple[Settlement, ...] = ()
+    returns: dict[str, Return] = {}
+    notes: dict[int, Note] = {}
+    notifications: dict[str, NotificationState] = {}
+    invoices: dict[str, Invoice] = {}
+    receipts: frozenset[UUID] = frozenset()
+
+    # What was agreed
+
+    @property
+    def number(self) -> str:
+        """What people call it by."""
+        return self.placed.number
+
+    @property
+    def consumer(self) -> UUID:
+        """The person who ordered."""
+        return self.placed.consumer
+
+    @property
+    def seller(self) -> Organisation:
+        """The one seller, who owns the designs."""
+        return self.placed.seller
+
+    @property
+    def terms(self) -> Terms:
+        """How it is paid and invoiced."""
+        return self.placed.terms
+
+    @property
+    def currency(self) -> str:
+        """The one currency of everything in it."""
+        return self.placed.total.currency
+
+    @property
+    def history(self) -> bool:
+        """Whether an import placed it: the ledger does nothing about it by itself."""
+        return self.placed.history
+
+    # States
+
+    @property
+    def goods(self) -> tuple[Line, ...]:
+        """The lines that count for the state."""
+        return tuple(line for line in self.lines.values() if line.ordered.kind != "charge")
+
+    @property
+    def open_lines(self) -> tuple[Line, ...]:
+        """The goods lines of which something is still wanted."""
+        return tuple(line for line in self.lines.values() if line.wanted > 0 and line.ordered.kind != "charge")
+
+    @property
+    def state(self) -> OrderState:
+        """That of the least advanced open line, unless the order came to an end."""
+        if self.ended is not None:
+            return self.ended
+        least: LineState | None = None
+        advance = 6
+        confirmed = self.confirmed
+        for line in self.lines.values():
+            if line.wanted > 0 and line.ordered.kind != "charge":
+                state = line.state(confirmed)
+                if _ADVANCE[state] < advance:
+                    least, advance = state, _ADVANCE[state]
+        if self.completed_by is not None and advance >= _ADVANCE["delivered"]:
+            return "completed"
+        if least is None or least == "dropped":
+            return "cancelled"
+        return least
+
+    def line_state(self, line: int) -> LineState:
+        """The state of one line."""
+        return self.lines[line].state(self.confirmed)
+
+    @property
+    def nothing_sent(self) -> bool:
+        """Whether no goods ever left."""
+        return not any(line.shipped for line in self.lines.values())
+
+    @property
+    def unshipped(self) -> int:
+        """Units of goods still to be shipped."""
+        return sum(line.rest for line in self.open_lines)
+
+    @property
+    def open_revision(self) -> Revision | None:
+        """The revised promise that waits for the consumer's answer."""
+        if not self.revisions:
+            return None
+        last = self.revisions[-1]
+        return last if last.answer is None and last.answer_by is not None else None
+
+    @property
+    def open_problems(self) -> tuple[Problem, ...]:
+        """Problems that nothing was done about yet."""
+        return tuple(problem for problem in self.problems.values() if problem.how is None)
+
+    @property
+    def open_returns(self) -> tuple[Return, ...]:
+        """Returns that something is still to be done about."""
+        return tuple(returned for returned in self.returns.values() if returned.is_open)
+
+    @property
+    def open_shortages(self) -> tuple[int, ...]:
+        """Shortages found and not yet resolved."""
+        return tuple(number for number in self.shortages if any(self.short_in(number).values()))
+
+    @property
+    def open_questions(self) -> tuple[Note, ...]:
+        """Questions that wait for a role."""
+        return tuple(note for note in self.notes.values() if note.for_role is not None and not note.answered)
+
+    def short_in(self, shortage: int) -> dict[int, int]:
+        """What of a shortage is still short, by line."""
+        return {
+            line: min(quantity, self.lines[line].short)
+            for line, quantity in self.shortages.get(shortage, {}).items()
+            if line in self.lines
+        }
+
+    # Money
+
+    @property
+    def costs(self) -> Decimal:
+        """What the order costs: nothing once it came to an end. Compensation and goodwill are not taken off."""
+        return _ZERO if self.ended is not None else self.total.amount
+
+    @property
+    def refund_owed(self) -> Decimal:
+        """What was granted and not yet refunded."""
+        return self.granted - self.refunded
+
+    @property
+    def refundable(self) -> Decimal:
+        """What may still be granted: what was captured, less what was granted."""
+        return max(self.captured - self.granted, _ZERO)
+
+    @property
+    def paid_for(self) -> bool:
+        """Whether what was captured and not refunded covers what the order costs.
+
+        Compensation and goodwill that were paid back made it cheaper by as much.
+        """
+        cut = sum((refund.refunded for refund in self.refunds.values() if refund.basis in _PRICE_CUTS), _ZERO)
+        return self.captured - self.refunded >= self.costs - cut
+
+    # Axes
+
+    @property
+    def payment(self) -> PaymentState:
+        """How far the order is paid, or paid back."""
+        if self.refunded > 0:
+            return "refunded" if self.refunded >= self.captured else "partly_refunded"
+        if self.captured == 0:
+            return "authorised" if self.authorised > 0 else "unpaid"
+        costs = self.costs
+        if self.captured < costs:
+            return "partly_paid"
+        return "paid" if self.captured == costs else "overpaid"
+
+    @property
+    def stock(self) -> StockState:
+        """How far stock covers the lines from stock; a shortage shows on any line."""
+        lines = self.open_lines
+        if any(line.short for line in lines):
+            return "short"
+        if any(line.backordered for line in lines):
+            return "backordered"
+        from_stock = [line for line in lines if line.ordered.kind == "from_stock"]
+        if not from_stock:
+            return "none"
+        if any(line.kept < line.rest for line in from_stock):
+            return "unchecked"
+        return "allocated" if any(line.rest for line in from_stock) else "issued"
+
+    @property
+    def fulfilment(self) -> FulfilmentState:
+        """How much of what is wanted left, and arrived."""
+        wanted = sent = arrived = 0
+        for line in self.open_lines:
+            wanted += line.wanted
+            sent += min(line.sent, line.wanted)
+            arrived += min(line.arrived, line.wanted)
+        if sent == 0:
+            return "unshipped"
+        if arrived >= wanted:
+            return "delivered"
+        if arrived:
+            return "partly_delivered"
+        return "shipped" if sent >= wanted else "partly_shipped"
+
+    @property
+    def return_(self) -> ReturnState | Literal["none"]:
+        """The least advanced open return; else what became of the last one."""
+        if not self.returns:
+            return "none"
+        still_open = [returned.state for returned in self.returns.values() if returned.is_open]
+        if still_open:
+            return min(still_open, key=_RETURN_ADVANCE.__getitem__)
+        return next(reversed(self.returns.values())).state
+
+    @property
+    def document(self) -> DocumentState:
+        """How much of the order is invoiced, or credited."""
+        if not self.invoices:
+            return "none"
+        gross = sum((invoice.gross for invoice in self.invoices.values()), _ZERO)
+        credited = sum((sum(invoice.credited.values(), _ZERO) for invoice in self.invoices.values()), _ZERO)
+        if credited > 0:
+            return "credited" if credited >= gross else "partly_credited"
+        complete = all(line.invoiced >= line.ordered.quantity - line.withdrawn for line in self.lines.values())
+        return "invoiced" if complete else "partly_invoiced"
+
+    @property
+    def reads(self) -> str:
+        """What the consumer reads; that the order is held is shown beside it."""
+        state = self.state
+        match state:
+            case "completed":
+                return "Complete"
+            case "cancelled":
+                return "Cancelled"
+            case "rejected":
+                return "Rejected"
+            case "delivered":
+                return "Delivered"
+            case "shipping":
+                return self._reads_shipping()
+            case "placed" | "confirmed" | "in_production" | "ready_to_ship":
+                return self._reads_partly_shipped() or _READS[state]
+            case _ as never:
+                assert_never(never)
+
+    def _reads_shipping(self) -> str:
+        outward = [shipment for shipment in self.shipments.values() if shipment.rma is None]
+        if any(not shipment.delivered and shipment.progress == "out_for_delivery" for shipment in outward):
+            return "Out for delivery"
+        return "Partly delivered" if any(shipment.delivered for shipment in outward) else "Shipped"
+
+    def _reads_partly_shipped(self) -> str | None:
+        lines = self.open_lines
+        sent = sum(line.sent for line in lines)
+        if not sent:
+            return None
+        wanted, arrived = sum(line.wanted for line in lines), sum(line.arrived for line in lines)
+        return f"Partly shipped ({sent - arrived} of {wanted} units on their way, {arrived} delivered)"
+
+    # What an event that names no lines means
+
+    def units(self, lines: tuple[Units, ...]) -> tuple[Units, ...]:
+        """The units that are meant: of an order without lines, naming none means the one it counts as."""
+        return lines if lines or not self.implied else _THE_ONE_UNIT
+
+    def in_returns(self, line: int) -> int:
+        """Units of a line that any return not rejected or withdrawn holds."""
+        return sum(returned.units(line) for returned in self.returns.values())
+
+
+_READS: dict[str, str] = {
+    "placed": "Order received",
+    "confirmed": "Processing",
+    "in_production": "Processing: being made",
+    "ready_to_ship": "Processing: ready to ship",
+}
+_THE_ONE_UNIT = (Units(1, 1),)
+
+
+def fold(entries: Iterable[Entry[OrderEvent]]) -> Order:
+    """The order that these entries, in the order of their versions, leave. There is at least one."""
+    order: Order | None = None
+    for entry in entries:
+        order = evolve(order, entry)
+    assert order is not None, "an order has at least one entry"
+    return order
+
+
+def evolve(order: Order | None, entry: Entry[OrderEvent]) -> Order:
+    """The order after this entry. Refuses nothing: what is recorded has happened.
+
+    A view as of a moment may lack the OrderPlaced that a later entry builds on (imports know entries that happened
+    before they were ordered); such an order then has no number, no lines named, and an unknown consumer.
+    """
+    event = entry.event
+    if isinstance(event, OrderPlaced):
+        return _placed(event, entry)
+    if order is None:
+        order = _placed(_UNKNOWN, entry)
+    return _after(replace(order, version=entry.version, recorded_at=entry.recorded_at), event, entry)
+
+
+def _after(order: Order, event: OrderEvent, entry: Entry[OrderEvent]) -> Order:
+    at = entry.at
+    match event:
+        case OrderPlaced():
+            return order
+        case OrderConfirmed(promised_by=promised_by):
+            if promised_by is None:
+                return replace(order, confirmed=True, confirmed_at=at)
+            return replace(order, confirmed=True, confirmed_at=at, promised_by=promised_by, delay_expected=False)
+        case OrderShipped():
+            return _shipped(order, event, entry)
+        case OrderDelivered():
+            return _since(_delivered(order, event, entry), entry)
+        case ShipmentProgressed():
+            return _progressed(order, event, entry)
+        case NotificationSent(message_id=message):
+            return replace(order, notifications={**order.notifications, message: "sent"})
+        case NotificationFailed(message_id=message, final=final):
+            if order.notifications.get(message) == "sent":
+                return order
+            state: NotificationState = "given_up" if final else "failed"
+            return replace(order, notifications={**order.notifications, message: state})
+        case PaymentRecorded():
+            return _paid(order, event)
+        case StockAllocated(lines=allocations):
+            for allocation in allocations:
+                order = _allocated(order, allocation)
+            return order
+        case StockShortageFound():
+            return _short(order, event)
+        case ShortageResolved():
+            return _since(_shortage_resolved(order, event, entry), entry)
+        case ManufacturerAssigned(lines=numbers, manufacturer=manufacturer):
+            for number in numbers:
+                if line := order.lines.get(number):
+                    order = _with(order, replace(line, manufacturer=manufacturer))
+            return order
+        case AddressChanged():
+            return replace(
+                order,
+                ship_to=event.ship_to,
+                ship_to_country=event.ship_to_country,
+                ship_to_region=event.ship_to_region,
+                zone=event.zone,
+            )
+        case ProductionStarted(line=number, run=run, quantity=quantity):
+            line = order.lines.get(number)
+            return _with(order, replace(line, runs=(*line.runs, Run(run, quantity)))) if line else order
+        case ProductionStepCompleted():
+            return _step_completed(order, event)
+        case InspectionItemCompleted(line=number, run=run, item=item, attempt=attempt, passed=passed):
+            return _checked(order, number, run, item, Check(attempt, "passed" if passed else "failed", at))
+        case ConcessionApproved(line=number, run=run, item=item, attempt=attempt):
+            return _checked(order, number, run, item, Check(attempt, "conceded", at))
+        case ProductionCompleted(line=number, run=run, quantity=quantity):
+            line = order.lines.get(number)
+            if line is None:
+                return order
+            runs = tuple(replace(made, completed=True) if made.run == run else made for made in line.runs)
+            return _with(order, replace(line, runs=runs, produced=line.produced + quantity))
+        case TrackingChecked(shipment=number, reachable=reachable):
+            shipment = order.shipments.get(number)
+            return _with_shipment(order, replace(shipment, link_reachable=reachable)) if shipment else order
+        case TrackingCorrected():
+            return _tracking_corrected(order, event)
+        case DeliveryRetracted(shipment=number):
+            return _since(_retracted(order, number), entry)
+        case OrderCompleted(cause=cause):
+            return replace(order, completed_by=cause)
+        case OrderRejected():
+            return _ended(order, "rejected", entry)
+        case OrderCancelled():
+            return _ended(order, "cancelled", entry)
+        case LinesCancelled(lines=lines, net=net, tax=tax, total=total):
+            order = replace(order, net=net, tax=tax, total=total)
+            return _since(_withdrawn(order, order.units(lines), entry), entry)
+        case OrderHeld():
+            return replace(order, held=True, held_for=entry.reason_code, held_since=entry.recorded_at)
+        case OrderReleased():
+            return replace(order, held=False, held_for=None, held_since=None)
+        case DelayExpected():
+            return replace(order, delay_expected=True)
+        case PromiseRevised():
+            revision = Revision(
+                event.revision, event.promised_by, order.promised_by, event.compensation, event.answer_by
+            )
+            return replace(
+                order,
+                revisions=(*order.revisions, revision),
+                promised_by=event.promised_by,
+                delay_expected=False,
+            )
+        case DelayAccepted(revision=number):
+            return _answered(order, number, "accepted")
+        case DelayDeclined(revision=number):
+            return _answered(order, number, "declined")
+        case ProblemReported():
+            problem = Problem(event.problem, event.kind, event.shipment, event.lines)
+            return replace(order, problems={**order.problems, event.problem: problem})
+        case ProblemResolved():
+            return _since(_problem_resolved(order, event, entry), entry)
+        case RefundGranted():
+            return _granted(order, event, entry)
+        case ReturnRequested() | ReturnApproved() | ReturnRejected() | ReturnWithdrawn() | ReturnShipped():
+            return _returning(order, event, entry)
+        case ReturnReceived():
+            return _received(order, event)
+        case ReturnResolved():
+            return _return_resolved(order, event, entry)
+        case NoteAdded():
+            return _noted(order, event, entry)
+        case InvoiceIssued():
+            return _invoiced(order, event)
+        case CreditNoteIssued():
+            return _credited(order, event)
+        case ReceiptIssued(payment=payment):
+            return replace(order, receipts=order.receipts | {payment})
+        case _ as never:
+            assert_never(never)
+
+
+# Placing
+
+
+def _placed(event: OrderPlaced, entry: Entry[OrderEvent]) -> Order:
+    lines = {
+        line.line: Line(ordered=line, wanted=line.quantity, manufacturer=line.manufacturer) for line in event.lines
+    }
+    implied = not any(line.kind != "charge" for line in event.lines)
+    if implied:
+        number = max(lines, default=0) + 1
+        lines[number] = Line(ordered=_implied_line(event, number), wanted=1)
+    return Order(
+        id=entry.stream,
+        version=entry.version,
+        placed=event,
+        placed_at=entry.at,
+        recorded_at=entry.recorded_at,
+        lines=lines,
+        implied=implied,
+        net=event.net,
+        tax=event.tax,
+        total=event.total,
+        ship_to=event.ship_to,
+        ship_to_country=event.ship_to_country,
+        ship_to_region=event.ship_to_region,
+        zone=event.zone,
+        promised_by=event.promised_by,
+    )
+
+
+def _implied_line(event: OrderPlaced, number: int) -> OrderLine:
+    return OrderLine(
+        line=number,
+        kind="untracked",
+        item=None,
+        sku="",
+        revision=None,
+        description="",
+        quantity=1,
+        unit="C62",
+        unit_price=event.total.amount,
+        tax_included=True,
+        discount=Money(_ZERO, event.total.currency),
+        net=event.net,
+        tax=event.tax,
+        gross=event.total,
+        tax_category=None,
+        tax_rate=None,
+        exemption=None,
+        seller=None,
+        manufacturer=None,
+        warehouse=None,
+        steps=(),
+        plan=(),
+        return_days=0,
+        warranty_days=0,
+        ship_by=None,
+        charge_for=None,
+    )
+
+
+_NOBODY = UUID(int=0)
+_NO_MONEY = Money(Decimal("0.00"), "XXX")
+_UNKNOWN = OrderPlaced(
+    number="",
+    consumer=_NOBODY,
+    contact=Sealed("", ""),
+    bill_to=Sealed("", ""),
+    ship_to=Sealed("", ""),
+    bill_to_country=None,
+    ship_to_country=None,
+    ship_to_region=None,
+    zone="UTC",
+    language="und",
+    seller=Organisation(_NOBODY, ""),
+    lines=(),
+    net=_NO_MONEY,
+    tax=_NO_MONEY,
+    total=_NO_MONEY,
+    terms=Terms("on_invoice", 0, "other", "dispatch", 0),
+    promised_by=None,
+    buyer_reference=None,
+    purchase_order=None,
+    basket=None,
+    exchange_of=None,
+    reference=None,
+    history=True,
+)
+
+
+# Lines and shipments
+
+
+def _with(order: Order, line: Line) -> Order:
+    """The order with this line, of which no more is kept or short than is still to be shipped."""
+    rest = line.rest
+    if line.kept or line.short or line.backordered:
+        kept = max(min(line.kept, rest), 0)
+        missing = rest - kept
+        backordered = max(min(line.backordered, missing), 0)
+        short = max(min(line.short, missing - backordered), 0)
+        if (kept, short, backordered) != (line.kept, line.short, line.backordered):
+            line = replace(line, kept=kept, short=short, backordered=backordered)
+    return replace(order, lines={**order.lines, line.ordered.line: line})
+
+
+def _with_shipment(order: Order, shipment: Shipment) -> Order:
+    return replace(order, shipments={**order.shipments, shipment.shipment: shipment})
+
+
+def _since(order: Order, entry: Entry[OrderEvent]) -> Order:
+    """The order with the time since when all of it is delivered, from which it completes by itself."""
+    delivered = order.state == "delivered"
+    if delivered == (order.delivered_since is not None):
+        return order
+    return replace(order, delivered_since=entry.recorded_at if delivered else None)
+
+
+def _shipped(order: Order, event: OrderShipped, entry: Entry[OrderEvent]) -> Order:
+    units: dict[int, int] = {}
+    for named in order.units(event.lines):
+        units[named.line] = units.get(named.line, 0) + named.quantity
+        if line := order.lines.get(named.line):
+            shipped = line.shipped + named.quantity
+            order = _with(order, replace(line, shipped=shipped, kept=max(line.kept - named.quantity, 0)))
+    shipment = Shipment(
+        event.shipment,
+        units,
+        event.sender,
+        event.carrier,
+        event.tracking_number,
+        event.tracking_url,
+        event.replaces,
+        entry.at,
+        units,
+    )
+    if event.replaces is not None and (before := order.shipments.get(event.replaces)):
+        left = {line: quantity - units.get(line, 0) for line, quantity in before.to_send_again.items()}
+        still = {line: quantity for line, quantity in left.items() if quantity > 0}
+        order = _with_shipment(order, replace(before, to_send_again=still))
+    return _with_shipment(order, shipment)
+
+
+def _delivered(order: Order, event: OrderDelivered, entry: Entry[OrderEvent]) -> Order:
+    shipment = order.shipments.get(event.shipment)
+    if shipment is None or shipment.rma is not None:
+        return order
+    if not shipment.delivered:
+        order = _arrived(order, shipment.units, +1)
+    return _with_shipment(
+        order,
+        replace(
+            shipment,
+            delivered_version=entry.version,
+            delivered_at=entry.at or entry.recorded_at,
+            delivered_by=event.proof,
+            number_at_delivery=shipment.tracking_number,
+        ),
+    )
+
+
+def _retracted(order: Order, number: UUID) -> Order:
+    shipment = order.shipments.get(number)
+    if shipment is None or not shipment.delivered:
+        return order
+    order = _arrived(order, shipment.units, -1)
+    if order.completed_by == "timer":
+        order = replace(order, completed_by=None)
+    return _with_shipment(order, replace(shipment, delivered_version=None, delivered_at=None, delivered_by=None))
+
+
+def _arrived(order: Order, units: dict[int, int], sign: Literal[1, -1]) -> Order:
+    for number, quantity in units.items():
+        if line := order.lines.get(number):
+            order = _with(order, replace(line, arrived=line.arrived + sign * quantity))
+    return order
+
+
+def _progressed(order: Order, event: ShipmentProgressed, entry: Entry[OrderEvent]) -> Order:
+    shipment = order.shipments.get(event.shipment)
+    if shipment is None:
+        return order
+    seen = shipment.carrier_events | {event.carrier_event}
+    if not event.applied:
+        return _with_shipment(order, replace(shipment, carrier_events=seen))
+    shipment = replace(
+        shipment,
+        carrier_events=seen,
+        progress=event.status,
+        progressed_at=entry.at,
+        expected_at=event.expected_at or shipment.expected_at,
+    )
+    order = _with_shipment(order, shipment)
+    returned = order.returns.get(shipment.rma) if shipment.rma is not None else None
+    if returned is not None and returned.state == "approved":
+        order = replace(order, returns={**order.returns, returned.rma: replace(returned, state="on_its_way")})
+    return order
+
+
+def _tracking_corrected(order: Order, event: TrackingCorrected) -> Order:
+    shipment = order.shipments.get(event.shipment)
+    if shipment is None:
+        return order
+    return _with_shipment(
+        order,
+        replace(
+            shipment,
+            carrier=event.carrier,
+            tracking_number=event.tracking_number,
+            tracking_url=event.tracking_url,
+            progress=None,
+            progressed_at=None,
+            expected_at=None,
+            link_reachable=None,
+        ),
+    )
+
+
+# Stock
+
+
+def _allocated(order: Order, allocation: Allocation) -> Order:
+    line = order.lines.get(allocation.line)
+    if line is None:
+        return order
+    return _with(
+        order,
+        replace(
+            line,
+            kept=line.kept + allocation.quantity,
+            reservations=(*line.reservations, allocation.reservation),
+        ),
+    )
+
+
+def _short(order: Order, event: StockShortageFound) -> Order:
+    for taken in event.withdrawn:
+        if line := order.lines.get(taken.line):
+            order = _with(order, replace(line, kept=max(line.kept - taken.quantity, 0)))
+    short: dict[int, int] = {}
+    for named in order.units(event.lines):
+        short[named.line] = short.get(named.line, 0) + named.quantity
+        if line := order.lines.get(named.line):
+            order = _with(order, replace(line, short=line.short + named.quantity))
+    return replace(order, shortages={**order.shortages, event.shortage: short})
+
+
+def _shortage_resolved(order: Order, event: ShortageResolved, entry: Entry[OrderEvent]) -> Order:
+    left = dict(order.shortages.get(event.shortage, {}))
+    gone: list[Units] = []
+    for outcome in event.outcomes:
+        quantity = outcome.quantity
+        left[outcome.line] = max(left.get(outcome.line, 0) - quantity, 0)
+        line = order.lines.get(outcome.line)
+        if line is None:
+            continue
+        short, backordered = max(line.short - quantity, 0), line.backordered
+        if outcome.how == "backorder":
+            backordered += quantity
+        else:
+            # What was short goes first, then what was on backorder.
+            backordered = max(backordered - max(quantity - line.short, 0), 0)
+            gone.append(Units(outcome.line, quantity))
+        order = _with(order, replace(line, short=short, backordered=backordered))
+        if outcome.replacement is not None:
+            new = outcome.replacement
+            order = _with(order, Line(ordered=new, wanted=new.quantity, manufacturer=new.manufacturer))
+    order = replace(
+        order,
+        shortages={**order.shortages, event.shortage: left},
+        net=event.net,
+        tax=event.tax,
+        total=event.total,
+    )
+    return _withdrawn(order, tuple(gone), entry) if gone else order
+
+
+# Producing
+
+
+def _step_completed(order: Order, event: ProductionStepCompleted) -> Order:
+    line = order.lines.get(event.line)
+    if line is None:
+        return order
+    steps = [step.step for step in line.ordered.steps]
+    place = steps.index(event.step) if event.step in steps else len(steps)
+    again = {item.item for item in line.ordered.plan if item.after_step in steps[place:]}
+
+    def done(run: Run) -> Run:
+        checks = {
+            item: replace(check, state="pending") if item in again else check for item, check in run.checks.items()
+        }
+        return replace(run, steps={**run.steps, event.step: event.attempt}, checks=checks)
+
+    return _with(order, replace(line, runs=tuple(done(run) if run.run == event.run else run for run in line.runs)))
+
+
+def _checked(order: Order, number: int, run: int, item: str, check: Check) -> Order:
+    line = order.lines.get(number)
+    if line is None:
+        return order
+    runs = tuple(
+        replace(made, checks={**made.checks, item: check}) if made.run == run else made for made in line.runs
+    )
+    return _with(order, replace(line, runs=runs))
+
+
+# Units that are no longer to be paid
+
+
+def _ended(order: Order, how: Literal["rejected", "cancelled"], entry: Entry[OrderEvent]) -> Order:
+    order = replace(order, ended=how)
+    if order.history:
+        return order
+    parts = tuple(
+        Places(line.line, line.refunded, line.ordered.quantity - line.withdrawn - line.refunded)
+        for line in order.lines.values()
+        if line.ordered.quantity > line.withdrawn + line.refunded
+    )
+    return replace(order, settlements=(*order.settlements, Settlement(entry.version, parts)))
+
+
+def _withdrawn(order: Order, lines: tuple[Units, ...], entry: Entry[OrderEvent]) -> Order:
+    parts = []
+    for units in lines:
+        line = order.lines.get(units.line)
+        if line is None:
+            continue
+        withdrawn = line.withdrawn + units.quantity
+        parts.append(Places(units.line, line.ordered.quantity - withdrawn, units.quantity))
+        order = _with(order, replace(line, withdrawn=withdrawn, wanted=line.wanted - units.quantity))
+    if order.history:
+        return order
+    return replace(order, settlements=(*order.settlements, Settlement(entry.version, tuple(parts))))
+
+
+def _problem_resolved(order: Order, event: ProblemResolved, entry: Entry[OrderEvent]) -> Order:
+    problem = order.problems.get(event.problem)
+    if problem is None:
+        return order
+    problem = replace(problem, how=event.how, resolved=event.lines)
+    order = replace(order, problems={**order.problems, event.problem: problem})
+    shipment = order.shipments.get(problem.shipment) if problem.shipment is not None else None
+    if shipment is None or event.how == "none":
+        return order
+    units, again = dict(shipment.units), dict(shipment.to_send_again)
+    lines = order.units(event.lines)
+    for named in lines:
+        units[named.line] = units.get(named.line, 0) - named.quantity
+        if event.how == "reship":
+            again[named.line] = again.get(named.line, 0) + named.quantity
+        if line := order.lines.get(named.line):
+            arrived = line.arrived - named.quantity if shipment.delivered else line.arrived
+            wanted = line.wanted - named.quantity if event.how == "refund" else line.wanted
+            line = replace(line, taken_out=line.taken_out + named.quantity, arrived=arrived, wanted=wanted)
+            order = _with(order, line)
+    order = _with_shipment(order, replace(shipment, units=units, to_send_again=again))
+    return _given_back(order, lines, entry) if event.how == "refund" else order
+
+
+def _return_resolved(order: Order, event: ReturnResolved, entry: Entry[OrderEvent]) -> Order:
+    returned = order.returns.get(event.rma)
+    if returned is None:
+        return order
+    returned = replace(returned, state="resolved", refund=event.refund, exchange_order=event.exchange_order)
+    order = replace(order, returns={**order.returns, event.rma: returned})
+    back = tuple(Units(line.line, line.quantity) for line in event.lines if line.how != "send_back")
+    return _given_back(order, back, entry) if back else order
+
+
+def _given_back(order: Order, lines: tuple[Units, ...], entry: Entry[OrderEvent]) -> Order:
+    """The order without the worth of units that were shipped and are not to be paid any more."""
+    parts = []
+    for units in lines:
+        line = order.lines.get(units.line)
+        if line is None:
+            continue
+        parts.append(Places(units.line, line.refunded, units.quantity))
+        worth = line.worth_of(line.refunded, units.quantity)
+        order = _cheaper(_with(order, replace(line, refunded=line.refunded + units.quantity)), worth)
+    if order.history:
+        return order
+    return replace(order, settlements=(*order.settlements, Settlement(entry.version, tuple(parts))))
+
+
+def _cheaper(order: Order, worth: Worth) -> Order:
+    return replace(
+        order,
+        net=Money(max(order.net.amount - worth.net.amount, _ZERO), order.net.currency),
+        tax=Money(max(order.tax.amount - worth.tax.amount, _ZERO), order.tax.currency),
+        total=Money(max(order.total.amount - worth.gross.amount, _ZERO), order.total.currency),
+    )
+
+
+# Promises
+
+
+def _answered(order: Order, number: int, answer: Literal["accepted", "declined"]) -> Order:
+    revisions = tuple(
+        replace(revision, answer=answer) if revision.revision == number else revision for revision in order.revisions
+    )
+    order = replace(order, revisions=revisions)
+    if answer == "declined" and revisions and revisions[-1].revision == number:
+        order = replace(order, promised_by=revisions[-1].promised_before)
+    return order
+
+
+# Money
+
+
+def _paid(order: Order, event: PaymentRecorded) -> Order:
+    payment = Payment(
+        event.payment,
+        event.kind,
+        event.amount.amount,
+        event.method,
+        event.provider,
+        event.reference,
+        event.of,
+        event.refund,
+        event.account_hint,
+    )
+    before = _payment(order, event.of)
+    order = replace(order, payments=(*order.payments, payment))
+    amount = payment.amount
+    match event.kind:
+        case "authorised":
+            return replace(order, authorised=order.authorised + amount)
+        case "captured":
+            if before is not None and before.kind == "authorised":
+                order = replace(order, authorised=max(order.authorised - amount, _ZERO))
+            return replace(order, captured=order.captured + amount)
+        case "voided":
+            return replace(order, authorised=max(order.authorised - amount, _ZERO))
+        case "failed":
+            if before is not None and before.kind == "captured":
+                return replace(order, captured=max(order.captured - amount, _ZERO))
+            if before is not None and before.kind == "authorised":
+                return replace(order, authorised=max(order.authorised - amount, _ZERO))
+            return order
+        case "refunded":
+            return _refunded(order, event.refund, amount)
+        case "refund_failed":
+            # Only a refund that was recorded as gone can come back.
+            if before is None or before.kind != "refunded":
+                return order
+            refund = event.refund if event.refund is not None else before.refund
+            return _refunded(order, refund, -amount)
+        case "disputed":
+            return order
+        case _ as never:
+            assert_never(never)
+
+
+def _payment(order: Order, number: UUID | None) -> Payment | None:
+    return next((payment for payment in reversed(order.payments) if payment.payment == number), None)
+
+
+def _refunded(order: Order, number: int | None, amount: Decimal) -> Order:
+    order = replace(order, refunded=max(order.refunded + amount, _ZERO))
+    refund = order.refunds.get(number) if number is not None else None
+    if refund is None:
+        return order
+    return replace(order, refunds={**order.refunds, refund.refund: replace(refund, refunded=refund.refunded + amount)})
+
+
+def _granted(order: Order, event: RefundGranted, entry: Entry[OrderEvent]) -> Order:
+    amount = event.amount.amount
+    refund = Refund(event.refund, event.basis, event.refers_to, event.lines, amount)
+    order = replace(order, refunds={**order.refunds, event.refund: refund}, granted=order.granted + amount)
+    if order.history or event.basis in _PRICE_CUTS or not event.lines:
+        return order
+    last = order.settlements[-1] if order.settlements else None
+    if last is not None and last.refund is None and entry.version - last.version <= 2:
+        # It was granted by the decision that settled those units; what it names beside them (charges) goes too.
+        others = tuple(named for named in event.lines if all(part.line != named.line for part in last.parts))
+        parts, order = _refunded_parts(order, others)
+        order = _dearer(order, last, event.lines)
+        settlement = replace(last, parts=(*last.parts, *parts), refund=event.refund, lines=event.lines)
+        return replace(order, settlements=(*order.settlements[:-1], settlement))
+    parts, order = _refunded_parts(order, event.lines)
+    settlement = Settlement(entry.version, parts, event.refund, event.lines)
+    return replace(order, settlements=(*order.settlements, settlement))
+
+
+def _dearer(order: Order, settled: Settlement, lines: tuple[Amounts, ...]) -> Order:
+    """The order with what a refund keeps back of the units that came back (they were used, say)."""
+    for part in settled.parts:
+        line = order.lines[part.line]
+        if part.start + part.count > line.refunded or order.ended is not None:
+            continue
+        worth = line.worth_of(part.start, part.count)
+        for named in lines:
+            if named.line == part.line and named.gross.amount < worth.gross.amount:
+                order = replace(
+                    order,
+                    net=Money(order.net.amount + worth.net.amount - named.net.amount, order.currency),
+                    tax=Money(order.tax.amount + worth.tax.amount - named.tax.amount, order.currency),
+                    total=Money(order.total.amount + worth.gross.amount - named.gross.amount, order.currency),
+                )
+    return order
+
+
+def _refunded_parts(order: Order, lines: tuple[Amounts, ...]) -> tuple[tuple[Places, ...], Order]:
+    parts = []
+    for named in lines:
+        line = order.lines.get(named.line)
+        if line is None:
+            continue
+        parts.append(Places(named.line, line.refunded, named.quantity))
+        order = _with(order, replace(line, refunded=line.refunded + named.quantity))
+        order = _cheaper(order, Worth(named.net, named.tax, named.gross))
+    return tuple(parts), order
+
+
+# Returns
+
+
+def _returning(
+    order: Order,
+    event: ReturnRequested | ReturnApproved | ReturnRejected | ReturnWithdrawn | ReturnShipped,
+    entry: Entry[OrderEvent],
+) -> Order:
+    if isinstance(event, ReturnRequested):
+        lines: dict[int, int] = {}
+        for asked in event.lines:
+            lines[asked.line] = lines.get(asked.line, 0) + asked.quantity
+        if not event.lines and order.implied:
+            lines = {units.line: units.quantity for units in _THE_ONE_UNIT}
+        returned = Return(
+            event.rma,
+            lines,
+            {asked.line: asked.reason for asked in event.lines},
+            event.wanted,
+            event.exchange_for,
+            "requested",
+            entry.at,
+        )
+        return replace(order, returns={**order.returns, event.rma: returned})
+    known = order.returns.get(event.rma)
+    if known is None:
+        return order
+    match event:
+        case ReturnApproved():
+            approved = {units.line: units.quantity for units in order.units(event.lines)}
+            known = replace(
+                known, state="approved", approved=approved, send_to=event.send_to, send_by=event.send_by
+            )
+        case ReturnRejected():
+            known = replace(known, state="rejected")
+        case ReturnWithdrawn():
+            known = replace(known, state="withdrawn")
+        case ReturnShipped():
+            if known.state == "approved":
+                known = replace(known, state="on_its_way")
+            parcel = Shipment(
+                event.shipment,
+                {},
+                None,
+                event.carrier,
+                event.tracking_number,
+                event.tracking_url,
+                None,
+                entry.at,
+                {},
+                rma=event.rma,
+            )
+            order = _with_shipment(order, parcel)
+        case _ as never:
+            assert_never(never)
+    return replace(order, returns={**order.returns, known.rma: known})
+
+
+def _received(order: Order, event: ReturnReceived) -> Order:
+    returned = order.returns.get(event.rma) if event.rma is not None else None
+    shipment = order.shipments.get(event.shipment) if event.shipment is not None else None
+    undelivered = event.rma is None and shipment is not None
+    received = dict(returned.received) if returned is not None else {}
+    came_back = dict(shipment.came_back) if shipment is not None else {}
+    for counted in event.lines:
+        line = order.lines.get(counted.line)
+        if line is None:
+            continue
+        if undelivered:
+            came_back[counted.line] = came_back.get(counted.line, 0) + counted.quantity
+            if counted.condition == "resellable":
+                order = _with(order, replace(line, came_back=line.came_back + counted.quantity))
+        else:
+            received[counted.line] = received.get(counted.line, 0) + counted.quantity
+            order = _with(order, replace(line, returned=line.returned + counted.quantity))
+    if returned is not None:
+        state: ReturnState = "received" if returned.is_open else returned.state
+        returned = replace(returned, received=received, state=state)
+        order = replace(order, returns={**order.returns, returned.rma: returned})
+    if undelivered and shipment is not None:
+        order = _with_shipment(order, replace(shipment, came_back=came_back))
+    return order
+
+
+# Notes and documents
+
+
+def _noted(order: Order, event: NoteAdded, entry: Entry[OrderEvent]) -> Order:
+    notes = {
+        **order.notes,
+        event.note: Note(event.note, event.about, event.audience, event.for_role, entry.by.role),
+    }
+    if event.answers_note is not None and (question := notes.get(event.answers_note)):
+        notes[question.note] = replace(question, answered=True)
+    return replace(order, notes=notes)
+
+
+def _invoiced(order: Order, event: InvoiceIssued) -> Order:
+    lines = []
+    for invoiced in event.lines:
+        line = order.lines.get(invoiced.order_line)
+        if line is None:
+            continue
+        worth = Worth(invoiced.net, invoiced.tax, invoiced.gross)
+        lines.append(InvoicedLine(invoiced.order_line, line.invoiced, invoiced.quantity, worth))
+        order = _with(order, replace(line, invoiced=line.invoiced + invoiced.quantity))
+    invoice = Invoice(
+        event.number,
+        event.issued_on,
+        event.shipment,
+        tuple(lines),
+        event.gross_total.amount,
+        event.prepaid.amount,
+    )
+    return replace(order, invoices={**order.invoices, event.number: invoice})
+
+
+def _credited(order: Order, event: CreditNoteIssued) -> Order:
+    invoice = order.invoices.get(event.invoice.number)
+    if invoice is None:
+        return order
+    credited = dict(invoice.credited)
+    for line in event.lines:
+        credited[line.order_line] = credited.get(line.order_line, _ZERO) + line.gross.amount
+    refunds = invoice.refunds if event.refund is None else invoice.refunds | {event.refund}
+    invoice = replace(invoice, credited=credited, refunds=refunds)
+    settlements = tuple(
+        replace(settlement, credited=settlement.credited | {invoice.number})
+        if settlement.refund == event.refund
+        else settlement
+        for settlement in order.settlements
+    )
+    return replace(order, invoices={**order.invoices, invoice.number: invoice}, settlements=settlements)
