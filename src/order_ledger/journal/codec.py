@@ -17,7 +17,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from order_ledger.entries import Answer, By, Cause, CommandRef, Entry, Event, Fact, Kind, Source, Through
-from order_ledger.journal.keys import Keyring, KeyName
+from order_ledger.journal.keys import KeyName, Keyring
 from order_ledger.refusals import Invalid, Violation
 from order_ledger.values import Sealed, Unsealed
 

@@ -47,7 +47,7 @@ def settled(connection: Connection[TupleRow]) -> int:
 def read(connection: Connection[TupleRow], after: int, limit: int, until: int | None = None) -> list[FeedRow]:
     """The next entries after this position that are final, in order; empty when there are none.
 
-    The isolation level is set here: in one statement with `settled`, or under a snapshot older than it, entries are lost.
+    In one statement with `settled`, or under a snapshot older than it, entries would be lost.
     """
     assert connection.autocommit or connection.isolation_level in (None, psycopg.IsolationLevel.READ_COMMITTED)
     final = settled(connection)

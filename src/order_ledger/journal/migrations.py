@@ -1,6 +1,7 @@
 """Brings a database to the form that this version of the ledger needs. Forward only, once each, in order."""
 
 from importlib.resources import files
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 import psycopg
@@ -62,8 +63,7 @@ def inspect(connection: Connection[TupleRow]) -> UUID:
     if drawn < highest:
         connection.execute("SELECT setval('journal.entry_notification_id_seq', %s)", (highest,))
         connection.execute("UPDATE journal.ledger SET epoch = gen_random_uuid()")
-    ledger = _one(connection, "SELECT id FROM journal.ledger")
-    assert isinstance(ledger, UUID)
+    ledger: UUID = _one(connection, "SELECT id FROM journal.ledger")
     return ledger
 
 
@@ -72,7 +72,7 @@ def _migrations() -> list[tuple[str, str]]:
     return sorted((file.name, file.read_text()) for file in folder.iterdir() if file.name.endswith(".sql"))
 
 
-def _one(connection: Connection[TupleRow], query: str) -> object:
+def _one(connection: Connection[TupleRow], query: LiteralString) -> Any:
     row = connection.execute(sql.SQL(query)).fetchone()
     assert row is not None
     return row[0]

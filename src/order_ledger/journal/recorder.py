@@ -25,7 +25,8 @@ INSERT_ONE = (
 )
 _INSERT = SQL(
     "INSERT INTO journal.entry (originator_id, originator_version, topic, state, kind, recorded_at, hash) "
-    "SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::bytea[], %s::text[], %s::timestamptz[], %s::bytea[]) "
+    "SELECT * FROM unnest("
+    "%s::uuid[], %s::bigint[], %s::text[], %s::bytea[], %s::text[], %s::timestamptz[], %s::bytea[]) "
     "AS e (stream, version, name, state, kind, recorded_at, hash) ORDER BY stream, version "
     "RETURNING notification_id"
 )
@@ -89,9 +90,10 @@ class JournalRecorder(PostgresApplicationRecorder):
             row = connection.execute("SELECT journal.settled_position() AS settled").fetchone()
         assert row is not None
         settled = row["settled"]
-        return super().select_notifications(
+        found: Sequence[Notification] = super().select_notifications(
             start, limit, settled if stop is None else min(stop, settled), topics, inclusive_of_start=inclusive_of_start
         )
+        return found
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
         return JournalSubscription(recorder=self, gt=gt, topics=topics)
