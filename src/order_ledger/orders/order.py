@@ -436,7 +436,7 @@ class InvoicedLine(Struct, frozen=True):
 
 
 class Invoice(Struct, frozen=True):
-    """An invoice issued, and how much of it was credited, by line."""
+    """An invoice issued, and how much of it was credited: by line, and by refund."""
 
     number: str
     issued_on: date
@@ -445,7 +445,7 @@ class Invoice(Struct, frozen=True):
     gross: Decimal
     prepaid: Decimal
     credited: dict[int, Decimal] = {}
-    refunds: frozenset[int] = frozenset()
+    refunds: dict[int, Decimal] = {}
 
 
 class Order(Struct, frozen=True):
@@ -1157,7 +1157,7 @@ def _shortage_resolved(order: Order, event: ShortageResolved, entry: Entry[Order
             continue
         short, backordered = max(line.short - quantity, 0), line.backordered
         if outcome.how == "backorder":
-            backordered += quantity
+            backordered += min(quantity, line.short)
         else:
             # What was short goes first, then what was on backorder.
             backordered = max(backordered - max(quantity - line.short, 0), 0)
@@ -1538,7 +1538,9 @@ def _credited(order: Order, event: CreditNoteIssued) -> Order:
     credited = dict(invoice.credited)
     for line in event.lines:
         credited[line.order_line] = credited.get(line.order_line, _ZERO) + line.gross.amount
-    refunds = invoice.refunds if event.refund is None else invoice.refunds | {event.refund}
+    refunds = dict(invoice.refunds)
+    if event.refund is not None:
+        refunds[event.refund] = event.gross_total.amount
     invoice = replace(invoice, credited=credited, refunds=refunds)
     settlements = tuple(
         replace(settlement, credited=settlement.credited | {invoice.number})
