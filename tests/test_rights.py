@@ -40,7 +40,7 @@ ship | – | – | made | kept | – | – | –
 correct-tracking | – | – | own shipments | own shipments | all | – | –
 record-progress | – | – | – | – | – | yes, and carriers | –
 check-tracking, expect-delay | – | – | – | – | – | yes | –
-allocate, find-shortage, issue-invoice, issue-credit-note, issue-receipt | – | – | – | – | – | yes | –
+allocate-stock, find-shortage, issue-invoice, issue-credit-note, issue-receipt | – | – | – | – | – | yes | –
 record-notification | – | – | – | – | – | yes | –
 deliver | own | – | – | – | all | carrier | –
 complete | own | – | – | – | – | timer | –

@@ -203,7 +203,7 @@ COMMANDS: Mapping[tuple[Of, str], Mapping[Role, Grant]] = {
     ("order", "record-progress"): _FROM_CARRIERS,
     ("order", "check-tracking"): _LEDGER,
     ("order", "expect-delay"): _LEDGER,
-    ("order", "allocate"): _LEDGER,
+    ("order", "allocate-stock"): _LEDGER,
     ("order", "find-shortage"): _LEDGER,
     ("order", "issue-invoice"): _LEDGER,
     ("order", "issue-credit-note"): _LEDGER,
