@@ -62,7 +62,7 @@ class Given(Generic[State]):
         self.stream = stream
         self.events = events
 
-    def when(self, command: object, **context: Any) -> "When":
+    def when(self, command: object, /, **context: Any) -> "When":
         """The command is tried now, with what else the decision may know."""
         known = {"now": NOW, "by": BY, "command": command_id(0), "stream": self.stream.id, **context}
         state = self.stream.state(*self.events)
