@@ -402,8 +402,6 @@ class _Server:
             raise ServerFailed(f"PostgreSQL could not be set up in {self.place}.", _tail(said.stdout + said.stderr))
         with open(unfinished / "postgresql.conf", "a", encoding="utf-8") as configuration:
             configuration.write("\n# The ledger's settings. ALTER SYSTEM goes before them.\ninclude '../server.conf'\n")
-        unfinished.rename(self.data)
-        _flush(self.place)
         if self.place.parent != self.home:
             _write(
                 self.home / "postgres.where",
@@ -411,6 +409,8 @@ class _Server:
                 f"PostgreSQL does not run as root and its user may not enter this one. A backup needs both.\n",
                 mode=0o644,
             )
+        unfinished.rename(self.data)
+        _flush(self.place)
 
     def _start(self, programs: "_Programs") -> None:
         command = [programs.folder / "pg_ctl", "start", "-s", "-w", "-t", str(_START_TIMEOUT_S)]
@@ -553,7 +553,7 @@ def _place(home: Path, account: _Account) -> Path:
     elsewhere = home / "postgres.where"
     if elsewhere.exists():
         place = Path(elsewhere.read_text(encoding="utf-8").splitlines()[0])
-        if not (place / "data").is_dir():
+        if not (place / "data").is_dir() and not (place / "data.unfinished").is_dir():
             raise HomeUnusable(home, f"its PostgreSQL was in {place}, as {elsewhere} says, and is not there any more")
         return place
     if (home / "postgres" / "data").exists() or account.may_use(home):

@@ -76,6 +76,20 @@ def exit_with_parent(parent: int | None = None, *, grace_s: float = 10.0) -> Non
     threading.Thread(target=_end_after, args=(gone, grace_s), name="exit with parent", daemon=True).start()
 
 
+def exit_on_sigterm() -> None:
+    """Let SIGTERM end this process the way Ctrl-C does, from the inside out, so that what it holds is given back.
+
+    Without it the process is gone at once, and an embedded server that it was the last to use would run on.
+    """
+
+    def leave(number: int, _: FrameType | None) -> None:
+        # A second one must not interrupt the giving back.
+        signal.signal(number, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+
+
 def _lifeline() -> int | None:
     """The inherited end of the pipe, if it is still that: a grandchild inherits the word but not always the file."""
     word = os.environ.get(_LIFELINE, "")

@@ -48,6 +48,8 @@ HOLDER = """
 import sys
 from pathlib import Path
 from order_ledger.embedded_postgres import embedded_postgres
+from order_ledger.processes import exit_on_sigterm
+exit_on_sigterm()
 with embedded_postgres(Path(sys.argv[1])) as url:
     print(url, flush=True)
     sys.stdin.read()
@@ -190,6 +192,30 @@ def test_ctrl_c_reaches_the_process_that_started_the_server_and_not_the_server(h
     second.leave()
 
 
+def test_one_that_is_asked_to_end_stops_it_on_its_way(home: Path) -> None:
+    holder = Holder(home)
+    url = holder.url()
+    holder.killed(signal.SIGTERM)
+    assert holder.process.returncode == 128 + signal.SIGTERM
+    assert not answers(url)
+
+
+def test_it_stops_when_the_supervisor_of_all_that_use_it_is_killed(home: Path) -> None:
+    user = HOLDER.replace("sys.stdin.read()", "import signal; exit_with_parent(); signal.pause()")
+    user = user.replace("import exit_on_sigterm", "import exit_on_sigterm, exit_with_parent")
+    code = "import sys; from order_ledger.processes import Child, supervise; "
+    code += "supervise([Child(name, [sys.executable, '-c', *sys.argv[1:]]) for name in ('one', 'two')])"
+    supervisor = subprocess.Popen([sys.executable, "-c", code, user, str(home)], stdout=subprocess.PIPE, text=True)
+    _, url = _pipe(supervisor.stdout).readline().strip().split(" | ")
+    _pipe(supervisor.stdout).readline()
+    supervisor.kill()
+    supervisor.communicate()
+    deadline = time.monotonic() + 30
+    while answers(url):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("delay_s", [0.3, 0.6, 0.9])
 def test_a_first_start_killed_at_any_moment_is_no_obstacle_to_the_next(home: Path, delay_s: float) -> None:
     holder = Holder(home)
@@ -275,7 +301,7 @@ def test_an_installed_version_serves_as_well(home: Path) -> None:
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not installed:
         pytest.skip("no PostgreSQL is installed beside the wheel's")
-    with server_for(Settings(home=home, pg_bin=installed[0].parent)) as url:
+    with server_for(Settings(database_url=None, home=home, pg_bin=installed[0].parent)) as url:
         assert value(url, "SELECT upper('é')") == "É"
 
 
@@ -375,7 +401,7 @@ def test_a_server_that_may_forget_is_refused_unless_named(home: Path) -> None:
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("ALTER DATABASE ledger SET synchronous_commit = off")
             connection.execute("SELECT pg_reload_conf()")
-        settings = Settings(home=home)
+        settings = Settings(database_url=None, home=home)
         with pytest.raises(ServerUnfit, match="fsync and synchronous_commit off"):
             check_soon(url)
         with pytest.raises(ServerUnfit, match="ALLOW_UNSAFE_SERVER=fsync"), server_for(settings):
