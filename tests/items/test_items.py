@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from msgspec.structs import asdict, replace
 from pydantic import ValidationError
@@ -167,6 +168,11 @@ def test_an_item_never_listed_is_not_found(command: DelistItem | ChangePrice) ->
 def test_the_price_changes_and_the_revision_stays() -> None:
     given(LISTED, DEARER).comes_to(unit_price=Decimal("259.00"), revision=1, listed=True, id=ITEM.id)
     given(LISTED, DEARER, DELISTED).comes_to(listed=False)
+
+
+@pytest.mark.parametrize("event", [LISTED, DELISTED, DEARER], ids=lambda event: type(event).__name__)
+def test_an_event_is_read_as_it_was_written(event: Any) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(event), type=type(event)) == event
 
 
 def test_two_sellers_may_use_one_sku_and_stock_is_a_stream_of_its_own() -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from pydantic import ValidationError
 
@@ -166,6 +167,15 @@ def test_an_organisation_is_called_by_its_trade_name_or_else_its_legal_one_or_el
 
 def test_a_change_replaces_the_whole() -> None:
     given(REGISTERED, RENAMED).comes_to(id=ORGANISATION.id, trade_name="Acme Pumps", code="ACME")
+
+
+@pytest.mark.parametrize("event", [REGISTERED, RENAMED], ids=lambda event: type(event).__name__)
+def test_an_event_is_read_as_it_was_written(event: Any) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(event), type=type(event)) == event
+
+
+def test_a_tax_rule_is_written_with_the_day_it_holds_from() -> None:
+    assert msgspec.to_builtins(rule())["from"] == "2021-01-01"
 
 
 @pytest.mark.parametrize("command", ORGANISATION_COMMANDS, ids=lambda command: command.name)

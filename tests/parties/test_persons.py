@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from pydantic import ValidationError
 
@@ -29,7 +30,7 @@ from order_ledger.parties.events import (
 )
 from order_ledger.parties.person import evolve
 from order_ledger.refusals import NotFound
-from order_ledger.values import Contact, unsealed
+from order_ledger.values import Contact, Sealed, unsealed
 from tests.parties.test_organisations import ORGANISATION, state
 from tests.streams import NOW, Stream, command_id
 
@@ -208,6 +209,21 @@ def test_orders_may_be_forgotten_while_documents_are_kept() -> None:
 def test_a_person_never_registered_is_not_found(command: Any) -> None:
     with pytest.raises(NotFound):
         given().when(command).decided()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        PersonRegistered(Sealed("key", "box"), "en"),
+        ContactChanged(Sealed("key", "box"), "de"),
+        BY_TEXT,
+        MAKER,
+        FORGOTTEN,
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_an_event_is_read_as_it_was_written(event: Any) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(event), type=type(event)) == event
 
 
 def test_what_a_history_comes_to() -> None:

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -242,6 +243,22 @@ def test_what_a_history_comes_to() -> None:
         StockReturned(ORDER, "RMA-1", None, 1, 2),
         StockAdjusted(-1, None, "damage"),
     ).comes_to(id=STOCK.id, on_hand=6, reserved=2, available=4, reservations={FIRST: Reservation(FIRST, ORDER, 1, 2)})
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        received(9),
+        reserved(FIRST, 3),
+        StockReleased(FIRST, 1, "counted"),
+        StockIssued(FIRST, SHIPMENT, 2),
+        StockReturned(ORDER, None, SHIPMENT, 1, 2),
+        StockAdjusted(-1, None, "damage"),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_an_event_is_read_as_it_was_written(event: Any) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(event), type=type(event)) == event
 
 
 def test_what_was_done_is_remembered_cheaply_and_for_ever() -> None:
