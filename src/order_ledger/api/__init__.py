@@ -1,0 +1,1 @@
+"""The door: HTTP, one module per thing spoken of."""

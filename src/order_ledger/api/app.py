@@ -1,0 +1,83 @@
+"""The door as an ASGI application: every route, and the one place that puts a process's parts together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+import psycopg
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from order_ledger.api import (
+    item_commands,
+    operation,
+    order_commands,
+    order_lists,
+    order_reads,
+    party_commands,
+    session,
+)
+from order_ledger.api.door import Door
+from order_ledger.api.metrics import Counting
+from order_ledger.api.openapi import PROBLEM_SCHEMA
+from order_ledger.api.problems import MEDIA_TYPE, problem
+from order_ledger.journal.codec import Codec
+from order_ledger.journal.migrations import inspect
+from order_ledger.journal.names import EVENTS, UPCASTERS
+from order_ledger.journal.sealing import MasterKey
+from order_ledger.refusals import NotFound, Unavailable
+
+
+def create_app(url: str, master: MasterKey) -> FastAPI:
+    """The door to the ledger in this database. Connections are made when it starts, not before."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with psycopg.connect(url, autocommit=True) as connection:
+            ledger = inspect(connection)
+        async with Door(url, Codec(ledger, EVENTS, UPCASTERS), master) as door:
+            app.state.door = door
+            yield
+
+    app = FastAPI(
+        title="order-ledger",
+        version=version("order-ledger"),
+        summary="Every action on an order, appended once, in order, for ever.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    for module in (session, order_commands, order_lists, order_reads, item_commands, party_commands, operation):
+        app.include_router(module.router)
+    app.add_middleware(Counting)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(psycopg.OperationalError, _database_away)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return problem(NotFound())
+    body = (
+        f'{{"type":"about:blank","title":"{error.detail}","status":{error.status_code},'
+        f'"detail":"{error.detail}","code":"method_not_allowed"}}'
+    )
+    return Response(body, error.status_code, dict(error.headers or {}), MEDIA_TYPE)
+
+
+async def _database_away(request: Request, error: Exception) -> Response:
+    return problem(Unavailable())
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        schema = FastAPI.openapi(app)
+        components = schema.setdefault("components", {})
+        components.setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+        components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        app.openapi_schema = schema
+    return app.openapi_schema

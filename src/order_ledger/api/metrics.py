@@ -1,0 +1,70 @@
+"""What a process counts of itself, in Prometheus' text format."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from order_ledger.journal.writer import Writer
+
+
+class Metrics:
+    """One registry a process; `scrape` gives it as text."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "order_ledger_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "order_ledger_request_seconds",
+            "How long requests took.",
+            ["method", "route"],
+            registry=self.registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+        )
+        self.refusals = Counter("order_ledger_refusals", "Refusals by code.", ["code"], registry=self.registry)
+        Gauge("order_ledger_commits", "Batches committed.", registry=self.registry).set_function(
+            lambda: writer.commits.batches
+        )
+        Gauge("order_ledger_commands", "Commands in committed batches.", registry=self.registry).set_function(
+            lambda: writer.commits.proposals
+        )
+
+    def scrape(self) -> Response:
+        return Response(generate_latest(self.registry), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+class Counting:
+    """Counts every request by its route's template, never by its path: ids are not labels."""
+
+    def __init__(self, app: "ASGI") -> None:
+        self._app = app
+
+    async def __call__(self, scope: dict[str, object], receive: object, send: "Send") -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+
+        async def counted(message: dict[str, object]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = int(str(message["status"]))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, counted)
+        finally:
+            metrics: Metrics = scope["app"].state.door.metrics  # type: ignore[attr-defined]
+            route = getattr(scope.get("route"), "path", "unmatched")
+            metrics.requests.labels(scope["method"], route, status).inc()
+            metrics.seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
+
+
+Send = Callable[[dict[str, object]], Awaitable[None]]
+ASGI = Callable[[dict[str, object], object, Send], Awaitable[None]]
+
+__all__ = ["Counting", "Metrics", "Request"]

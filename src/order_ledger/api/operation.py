@@ -1,0 +1,75 @@
+"""Whether the ledger is well: `/healthz` for anybody, `/readyz` and `/metrics` in detail for those who run it."""
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from order_ledger.api.callers import Caller
+from order_ledger.api.commanding import answered
+from order_ledger.api.door import Door, door_of
+from order_ledger.api.openapi import read_operation
+from order_ledger.following import status
+from order_ledger.refusals import Refusal
+from order_ledger.rights import Scope, whose_read
+
+router = APIRouter()
+
+
+async def healthz(request: Request) -> Response:
+    """This process answers."""
+    return Response(b'{"status":"ok"}', media_type="application/json")
+
+
+async def readyz(request: Request) -> Response:
+    """Whether commands are taken: the database answers. In detail for those who run the ledger."""
+    door = door_of(request)
+    try:
+        detail = await _detail(door)
+    except Refusal as refusal:
+        body = {"ready": False, "reason": refusal.code, "detail": str(refusal)}
+        return Response(msgspec.json.encode(body), 503, {"Retry-After": "1"}, "application/json")
+    body = {"ready": True}
+    try:
+        whose_read("readyz", (await door.caller(request)).by(Scope()))
+    except Refusal:
+        return Response(msgspec.json.encode(body), media_type="application/json")
+    return Response(msgspec.json.encode(body | detail), media_type="application/json")
+
+
+async def metrics(request: Request, calling: Caller) -> Response:
+    whose_read("metrics", calling.by(Scope()))
+    door = door_of(request)
+    detail = await _detail(door)
+    door.metrics.observe(detail["followers"])
+    return door.metrics.scrape()
+
+
+async def _detail(door: Door) -> dict[str, list[dict[str, object]]]:
+    async with door.writer.connection() as connection:
+        cursor = await connection.execute(
+            """
+            SELECT a.pid, a.application_name, extract(epoch FROM clock_timestamp() - a.xact_start)::float8
+            FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+            WHERE l.locktype = 'advisory' AND l.objsubid = 1
+              AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+              AND (l.classid::bigint >> 16) = ('journal.entry_notification_id_seq'::regclass::oid::bigint & 32767)
+            ORDER BY 3 DESC NULLS LAST
+            """
+        )
+        holding = [{"pid": pid, "name": name, "seconds": seconds} for pid, name, seconds in await cursor.fetchall()]
+        followers = await status.follower_status(connection)
+    return {"holding_the_feed": holding, "followers": followers}
+
+
+router.add_api_route("/healthz", healthz, methods=["GET"], tags=["operation"], summary="Does it answer?")
+router.add_api_route("/readyz", readyz, methods=["GET"], tags=["operation"], summary="Does it take commands?")
+router.add_api_route(
+    "/metrics",
+    answered("read:metrics", metrics),  # type: ignore[arg-type]
+    methods=["GET"],
+    tags=["operation"],
+    summary="Prometheus metrics",
+    openapi_extra=read_operation(),
+    response_model=None,
+)

@@ -1,0 +1,1 @@
+"""Replay, compare, verify: what an auditor asks of the journal."""
