@@ -1,8 +1,7 @@
 """What can be asked of an order. The body of a request is the command; the names are the API's, and permanent.
 
 Every command may carry a reason in words, which is kept sealed; where a reason is owed from a closed list, it has a
-`reason_code` too. Ids that a body leaves out are derived from the command's own id. `roles` says who may ask at all;
-whose order it must be is checked at the door.
+`reason_code` too. Ids that a body leaves out are derived from the command's own id.
 """
 
 from datetime import date
@@ -76,12 +75,6 @@ HappenedAt = Annotated[
     Instant | None, Field(description="When it happened, if not just now; never later than now. UTC or with an offset.")
 ]
 
-_SERVICE: tuple[Role, ...] = ("customer_service",)
-_CONSUMER: tuple[Role, ...] = ("consumer", "customer_service")
-_OWNER: tuple[Role, ...] = ("ip_owner",)
-_MAKER: tuple[Role, ...] = ("manufacturer",)
-_LEDGER: tuple[Role, ...] = ("ledger",)
-
 
 class Command(BaseModel):
     """Something asked of an order."""
@@ -89,7 +82,6 @@ class Command(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ClassVar[str]
-    roles: ClassVar[tuple[Role, ...]]
 
     reason: Text | None = Field(
         default=None,
@@ -134,7 +126,6 @@ class Place(Command):
         }
     )
     name = "place"
-    roles = _CONSUMER
 
     seller: UUID = Field(description="Whose items these are. A basket of several sellers is placed as several orders.")
     lines: tuple[WantedLine, ...] = Field(min_length=1, max_length=200, description="What is ordered.")
@@ -146,7 +137,6 @@ class Place(Command):
         default=None, description="For messages and documents; the seller's unless given."
     )
     expected_total: Money = Field(description="The total that the consumer saw; refused if it is no longer right.")
-    consumer: UUID | None = Field(default=None, description="For whom, where customer service places the order.")
     buyer_reference: Reference | None = Field(default=None, description="The buyer's reference (BT-10).")
     purchase_order: Reference | None = Field(default=None, description="The buyer's purchase order (BT-13).")
     basket: UUID | None = Field(default=None, description="What orders of one basket have in common.")
@@ -157,7 +147,6 @@ class RecordHistory(Command):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
     name = "place"
-    roles = ()
 
     placed: OrderPlaced
 
@@ -173,7 +162,6 @@ class Assign(Command):
         }
     )
     name = "assign"
-    roles = _OWNER
 
     lines: tuple[LineNumber, ...] = Field(min_length=1, max_length=200, description="The lines, by their place.")
     manufacturer: UUID = Field(description="Who makes them: an organisation that is registered as a manufacturer.")
@@ -184,7 +172,6 @@ class Confirm(Command):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"promised_by": "2026-12-04T16:00:00Z"}]})
     name = "confirm"
-    roles = ("ip_owner", "ledger")
 
     promised_by: Instant | None = Field(
         default=None, description="When all of it will have arrived; the promise made at placement stands if left out."
@@ -196,7 +183,6 @@ class Reject(Command):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason_code": "not_licensed"}]})
     name = "reject"
-    roles = _OWNER
 
     reason_code: RejectReason = Field(description="Why.")
 
@@ -220,7 +206,6 @@ class ChangeAddress(Command):
         }
     )
     name = "change-address"
-    roles = _CONSUMER
 
     ship_to: Address = Field(description="Where the goods go now.")
     zone: Zone | None = Field(default=None, description="The time zone there; the order's unless given.")
@@ -238,7 +223,6 @@ class AllocateStock(Command):
         }
     )
     name = "allocate-stock"
-    roles = _LEDGER
 
     lines: tuple[Allocation, ...] = Field(min_length=1, max_length=200, description="What is kept, for which line.")
 
@@ -248,7 +232,6 @@ class FindShortage(Command):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"lines": [{"line": 1, "quantity": 1}]}]})
     name = "find-shortage"
-    roles = _LEDGER
 
     lines: SomeUnits = Field(description="What is short.")
     withdrawn: tuple[Allocation, ...] = Field(
@@ -281,7 +264,6 @@ class ResolveShortage(Command):
         }
     )
     name = "resolve-shortage"
-    roles = _SERVICE
 
     shortage: Number = Field(description="The shortage, by its number.")
     outcomes: tuple[ShortageChoice, ...] = Field(min_length=1, max_length=200, description="What becomes of the units.")
@@ -296,7 +278,6 @@ class StartProduction(Command):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"line": 1}]})
     name = "start-production"
-    roles = _MAKER
 
     line: LineNumber
     at: HappenedAt = None
@@ -307,7 +288,6 @@ class CompleteStep(Command):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"line": 1, "step": "milling"}]})
     name = "complete-step"
-    roles = _MAKER
 
     line: LineNumber
     step: Code = Field(description="The step, of the line's own.")
@@ -326,7 +306,6 @@ class CompleteInspectionItem(Command):
         json_schema_extra={"examples": [{"line": 1, "item": "bore", "passed": True, "reading": "12.01"}]}
     )
     name = "complete-inspection-item"
-    roles = _MAKER
 
     line: LineNumber
     item: Code = Field(description="The item, of the line's own plan.")
@@ -346,7 +325,6 @@ class ApproveConcession(Command):
         json_schema_extra={"examples": [{"line": 1, "item": "bore", "reason_code": "within_function"}]}
     )
     name = "approve-concession"
-    roles = _OWNER
 
     line: LineNumber
     item: Code = Field(description="The item whose last result is a failure.")
@@ -358,7 +336,6 @@ class CompleteProduction(Command):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"line": 1}]})
     name = "complete-production"
-    roles = _MAKER
 
     line: LineNumber
     at: HappenedAt = None
@@ -383,7 +360,6 @@ class Ship(Command):
         }
     )
     name = "ship"
-    roles = ("manufacturer", "warehouse")
 
     lines: SomeUnits = Field(description="What is in the parcel.")
     carrier: Code = Field(description="The carrier's short name.")
@@ -411,7 +387,6 @@ class CorrectTracking(Command):
         }
     )
     name = "correct-tracking"
-    roles = ("manufacturer", "warehouse", "customer_service")
 
     shipment: UUID = Field(description="The shipment.")
     carrier: Code = Field(description="The right carrier's short name.")
@@ -437,7 +412,6 @@ class CheckTracking(Command):
         }
     )
     name = "check-tracking"
-    roles = _LEDGER
 
     shipment: UUID = Field(description="The shipment.")
     tracking_url: HttpsUrl = Field(description="The link that was looked at.")
@@ -466,7 +440,6 @@ class RecordProgress(Command):
         }
     )
     name = "record-progress"
-    roles = ("ledger", "carrier")
 
     shipment: UUID = Field(description="The shipment, outward or of a return.")
     carrier_event: Reference = Field(description="The carrier's own id of what it said.")
@@ -489,7 +462,6 @@ class Deliver(Command):
         json_schema_extra={"examples": [{"shipment": "01932f0c-5a00-7000-8000-00000000000d", "proof": "consumer"}]}
     )
     name = "deliver"
-    roles = ("consumer", "customer_service", "ledger", "carrier")
 
     shipment: UUID = Field(description="The shipment.")
     proof: DeliveryProof | None = Field(
@@ -505,7 +477,6 @@ class Complete(Command):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{}]})
     name = "complete"
-    roles = ("consumer", "ledger")
 
 
 # Ending, holding
@@ -516,7 +487,6 @@ class Cancel(Command):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason_code": "changed_mind"}]})
     name = "cancel"
-    roles = ("consumer", "ip_owner", "customer_service")
 
     lines: AnyUnits = Field(default=(), description="The units; all that is not shipped if left out.")
     reason_code: CancelReason = Field(description="Why.")
@@ -527,7 +497,6 @@ class Hold(Command):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason_code": "fraud_check"}]})
     name = "hold"
-    roles = ("ip_owner", "customer_service")
 
     reason_code: HoldReason = Field(description="Why.")
 
@@ -537,7 +506,6 @@ class Release(Command):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "The payment was checked."}]})
     name = "release"
-    roles = ("ip_owner", "customer_service")
 
 
 # Delays
@@ -548,7 +516,6 @@ class ExpectDelay(Command):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "will_pass", "stage": "in_production"}]})
     name = "expect-delay"
-    roles = _LEDGER
 
     kind: DelayKind = Field(description="Whether it will pass, or has.")
     stage: Code = Field(description="Where the order is stuck.")
@@ -570,7 +537,6 @@ class RevisePromise(Command):
         }
     )
     name = "revise-promise"
-    roles = ("manufacturer", "customer_service", "ledger")
 
     promised_by: Instant | None = Field(description="The new promise; null where it is not known yet.")
     reason_code: PromiseReason = Field(description="Why.")
@@ -583,7 +549,6 @@ class AcceptDelay(Command):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"revision": 1}]})
     name = "accept-delay"
-    roles = ("consumer",)
 
     revision: Number | None = Field(default=None, description="The revision; the one that is open if left out.")
 
@@ -593,7 +558,6 @@ class DeclineDelay(Command):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"revision": 1}]})
     name = "decline-delay"
-    roles = ("consumer",)
 
     revision: Number | None = Field(default=None, description="The revision; the one that is open if left out.")
     reason_code: Literal["delay_declined"] = Field(default="delay_declined", description="Why it is cancelled.")
@@ -618,7 +582,6 @@ class ReportProblem(Command):
         }
     )
     name = "report-problem"
-    roles = ("consumer", "manufacturer", "warehouse", "customer_service", "ledger")
 
     kind: ProblemKind = Field(description="What is wrong.")
     shipment: UUID | None = Field(
@@ -635,7 +598,6 @@ class ResolveProblem(Command):
         json_schema_extra={"examples": [{"problem": 1, "how": "reship", "lines": [{"line": 1, "quantity": 1}]}]}
     )
     name = "resolve-problem"
-    roles = _SERVICE
 
     problem: Number = Field(description="The problem, by its number.")
     how: ProblemOutcome = Field(description="What is done about it.")
@@ -663,7 +625,6 @@ class RecordPayment(Command):
         }
     )
     name = "record-payment"
-    roles = ("customer_service", "payment_provider", "ledger")
 
     kind: PaymentKind = Field(description="What happened to the money.")
     amount: Money = Field(description="How much.")
@@ -691,7 +652,6 @@ class GrantRefund(Command):
         }
     )
     name = "grant-refund"
-    roles = _SERVICE
 
     basis: RefundBasis = Field(description="Why it is owed; each has its cap.")
     amount: Money = Field(description="How much.")
@@ -716,7 +676,6 @@ class RequestReturn(Command):
         }
     )
     name = "request-return"
-    roles = _CONSUMER
 
     lines: tuple[ReturnLine, ...] = Field(min_length=1, max_length=200, description="Which units, and why.")
     wanted: ReturnWish = Field(description="The money, or an exchange.")
@@ -731,7 +690,6 @@ class ApproveReturn(Command):
         json_schema_extra={"examples": [{"rma": "261121-K7Q4M-9TXWB-R1", "postage": "seller", "send_by": "2026-12-20"}]}
     )
     name = "approve-return"
-    roles = ("ip_owner", "customer_service")
 
     rma: Rma
     lines: AnyUnits = Field(default=(), description="Which units; all that were asked for if left out.")
@@ -751,7 +709,6 @@ class RejectReturn(Command):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"rma": "261121-K7Q4M-9TXWB-R1", "reason_code": "used"}]})
     name = "reject-return"
-    roles = ("ip_owner", "customer_service")
 
     rma: Rma
     reason_code: RejectReturnReason = Field(description="Why.")
@@ -762,7 +719,6 @@ class WithdrawReturn(Command):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"rma": "261121-K7Q4M-9TXWB-R1"}]})
     name = "withdraw-return"
-    roles = ("consumer", "customer_service", "ledger")
 
     rma: Rma
 
@@ -783,7 +739,6 @@ class ShipReturn(Command):
         }
     )
     name = "ship-return"
-    roles = _CONSUMER
 
     rma: Rma
     carrier: Code = Field(description="The carrier's short name.")
@@ -804,7 +759,6 @@ class ReceiveReturn(Command):
         }
     )
     name = "receive-return"
-    roles = ("manufacturer", "warehouse")
 
     rma: Rma | None = Field(default=None, description="The return; or else the shipment.")
     shipment: UUID | None = Field(default=None, description="The shipment that came back undelivered.")
@@ -822,7 +776,6 @@ class ResolveReturn(Command):
         }
     )
     name = "resolve-return"
-    roles = _SERVICE
 
     rma: Rma
     lines: tuple[ResolvedLine, ...] = Field(min_length=1, max_length=200, description="What becomes of which units.")
@@ -851,7 +804,6 @@ class AddNote(Command):
         }
     )
     name = "add-note"
-    roles = ("consumer", "ip_owner", "manufacturer", "warehouse", "customer_service")
 
     text: Text = Field(description="The note; kept sealed.")
     audience: NoteAudience = Field(default="everyone", description="Who reads it.")
@@ -894,7 +846,6 @@ class RecordNotification(Command):
         }
     )
     name = "record-notification"
-    roles = _LEDGER
 
     message_id: Reference = Field(description="The message's id, made from what it is about.")
     about: Number = Field(description="The version of the entry it is about.")
@@ -912,8 +863,6 @@ class RecordNotification(Command):
 
 
 class _Issue(Command):
-    roles = _LEDGER
-
     number: Reference = Field(description="The document's number, from its series.")
     series: Reference = Field(description="The series: seller, kind and year.")
     sequence: Annotated[int, Field(ge=1, strict=True)] = Field(description="Its place in the series.")

@@ -76,7 +76,7 @@ from order_ledger.orders.events import (
     TrackingChecked,
     TrackingCorrected,
 )
-from order_ledger.values import Address, Amounts, Money, Organisation, PlanItem, Sealed, Terms, Units
+from order_ledger.values import Address, Amounts, Money, Organisation, PlanItem, Sealed, Terms, Units, round_money
 
 __all__ = [
     "ENDED",
@@ -358,6 +358,8 @@ class Refund(Struct, frozen=True):
     lines: tuple[Amounts, ...]
     amount: Decimal
     refunded: Decimal = _ZERO
+    extra: Decimal = _ZERO
+    """What of it was granted beyond the worth of any units, and made the order cheaper."""
 
 
 class Places(Struct, frozen=True):
@@ -624,6 +626,15 @@ class Order(Struct, frozen=True):
     def refundable(self) -> Decimal:
         """What may still be granted: what was captured, less what was granted."""
         return max(self.captured - self.granted, _ZERO)
+
+    def due_back(self, costs: Decimal) -> Decimal:
+        """What is to be granted once the order costs this much: what was captured, less what was granted, less that.
+
+        Compensation and goodwill are not counted as granted, since they are not taken off the costs either; but all
+        that is granted together never exceeds what was captured.
+        """
+        granted = sum((refund.amount for refund in self.refunds.values() if refund.basis not in _PRICE_CUTS), _ZERO)
+        return max(min(self.captured - granted - costs, self.refundable), _ZERO)
 
     @property
     def paid_for(self) -> bool:
@@ -1200,9 +1211,7 @@ def _checked(order: Order, number: int, run: int, item: str, check: Check) -> Or
     line = order.lines.get(number)
     if line is None:
         return order
-    runs = tuple(
-        replace(made, checks={**made.checks, item: check}) if made.run == run else made for made in line.runs
-    )
+    runs = tuple(replace(made, checks={**made.checks, item: check}) if made.run == run else made for made in line.runs)
     return _with(order, replace(line, runs=runs))
 
 
@@ -1368,49 +1377,59 @@ def _refunded(order: Order, number: int | None, amount: Decimal) -> Order:
 def _granted(order: Order, event: RefundGranted, entry: Entry[OrderEvent]) -> Order:
     amount = event.amount.amount
     refund = Refund(event.refund, event.basis, event.refers_to, event.lines, amount)
+    before = order
     order = replace(order, refunds={**order.refunds, event.refund: refund}, granted=order.granted + amount)
-    if order.history or event.basis in _PRICE_CUTS or not event.lines:
+    if event.basis in _PRICE_CUTS:
         return order
-    last = order.settlements[-1] if order.settlements else None
-    if last is not None and last.refund is None and entry.version - last.version <= 2:
-        # It was granted by the decision that settled those units; what it names beside them (charges) goes too.
-        others = tuple(named for named in event.lines if all(part.line != named.line for part in last.parts))
-        parts, order = _refunded_parts(order, others)
-        order = _dearer(order, last, event.lines)
-        settlement = replace(last, parts=(*last.parts, *parts), refund=event.refund, lines=event.lines)
-        return replace(order, settlements=(*order.settlements[:-1], settlement))
-    parts, order = _refunded_parts(order, event.lines)
-    settlement = Settlement(entry.version, parts, event.refund, event.lines)
-    return replace(order, settlements=(*order.settlements, settlement))
+    # Units that were settled just before by the same decision; it granted this refund for them.
+    recent = [known for known in order.settlements if known.refund is None and entry.version - known.version <= 2]
+    more = amount - before.due_back(before.costs)
+    if order.ended is None and (more > 0 or recent):
+        order = _dearer(order, -more)
+    if order.history:
+        return order
+    if not recent:
+        lines = {named.line for named in event.lines}
+        recent = [
+            known
+            for known in order.settlements
+            if known.refund is None and lines and lines <= {part.line for part in known.parts}
+        ][:1]
+    settled = {part.line for known in recent for part in known.parts}
+    # What is named beside units that were settled goes now, as charges do.
+    others = [named for named in event.lines if named.line not in settled]
+    parts, order = _charges_refunded(order, others)
+    attached = [replace(known, refund=event.refund, lines=event.lines) for known in recent]
+    if parts:
+        attached.append(Settlement(entry.version, parts, event.refund, event.lines))
+    elif not recent and more > 0:
+        order = replace(order, refunds={**order.refunds, event.refund: replace(refund, extra=more)})
+    versions = {known.version for known in recent}
+    kept = [known for known in order.settlements if known.version not in versions]
+    return replace(order, settlements=(*kept, *attached))
 
 
-def _dearer(order: Order, settled: Settlement, lines: tuple[Amounts, ...]) -> Order:
-    """The order with what a refund keeps back of the units that came back (they were used, say)."""
-    for part in settled.parts:
-        line = order.lines[part.line]
-        if part.start + part.count > line.refunded or order.ended is not None:
-            continue
-        worth = line.worth_of(part.start, part.count)
-        for named in lines:
-            if named.line == part.line and named.gross.amount < worth.gross.amount:
-                order = replace(
-                    order,
-                    net=Money(order.net.amount + worth.net.amount - named.net.amount, order.currency),
-                    tax=Money(order.tax.amount + worth.tax.amount - named.tax.amount, order.currency),
-                    total=Money(order.total.amount + worth.gross.amount - named.gross.amount, order.currency),
-                )
-    return order
+def _dearer(order: Order, amount: Decimal) -> Order:
+    """The order costing so much more, or less, in proportion of net and tax."""
+    total = max(order.total.amount + amount, _ZERO)
+    whole = order.total.amount
+    tax = round_money(order.tax.amount * total / whole, order.currency) if whole else _ZERO
+    return replace(
+        order,
+        net=Money(total - tax, order.currency),
+        tax=Money(tax, order.currency),
+        total=Money(total, order.currency),
+    )
 
 
-def _refunded_parts(order: Order, lines: tuple[Amounts, ...]) -> tuple[tuple[Places, ...], Order]:
+def _charges_refunded(order: Order, lines: Iterable[Amounts]) -> tuple[tuple[Places, ...], Order]:
     parts = []
     for named in lines:
         line = order.lines.get(named.line)
-        if line is None:
+        if line is None or line.is_goods:
             continue
         parts.append(Places(named.line, line.refunded, named.quantity))
         order = _with(order, replace(line, refunded=line.refunded + named.quantity))
-        order = _cheaper(order, Worth(named.net, named.tax, named.gross))
     return tuple(parts), order
 
 
@@ -1444,9 +1463,7 @@ def _returning(
     match event:
         case ReturnApproved():
             approved = {units.line: units.quantity for units in order.units(event.lines)}
-            known = replace(
-                known, state="approved", approved=approved, send_to=event.send_to, send_by=event.send_by
-            )
+            known = replace(known, state="approved", approved=approved, send_to=event.send_to, send_by=event.send_by)
         case ReturnRejected():
             known = replace(known, state="rejected")
         case ReturnWithdrawn():
