@@ -43,12 +43,24 @@ class Settings(BaseSettings):
             "separated by commas: fsync, full_page_writes, synchronous_commit."
         ),
     )
+    master_key: SecretStr | None = Field(
+        default=None,
+        description=(
+            "The key that wraps the keys of personal data: 64 hexadecimal digits. "
+            "Unset: the file master.key in LEDGER_HOME, made at the first start."
+        ),
+    )
     host: str = Field(default="127.0.0.1", description="The address the door listens on.")
     port: int = Field(default=8420, ge=0, le=65535, description="The port the door listens on; 0 takes a free one.")
     workers: int = Field(default=1, ge=1, le=64, description="How many processes answer at the door.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least serious messages to log."
     )
+
+    @property
+    def secret_master_key(self) -> str | None:
+        """The master key in the clear, where it is configured."""
+        return self.master_key.get_secret_value() if self.master_key is not None else None
 
     @field_validator("home", "pg_bin")
     @classmethod

@@ -120,8 +120,8 @@ def test_grant_ignored_when_held() -> None:
     given(REGISTERED, MAKER).when(grant(), organisation=WORKSHOP).then_nothing()
 
 
-def test_grant_refused_without_an_organisation() -> None:
-    given(REGISTERED).when(grant(organisation=None)).then_refused("no_organisation", who=("administrator",))
+def test_a_role_of_an_organisation_granted_in_the_whole_marketplace() -> None:
+    given(REGISTERED).when(grant("manufacturer", None)).then(RoleGranted("manufacturer", None))
 
 
 @pytest.mark.parametrize("role", ["consumer", "customer_service", "auditor", "analyst", "administrator"])

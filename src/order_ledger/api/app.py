@@ -48,6 +48,8 @@ def create_app(url: str, master: MasterKey) -> FastAPI:
         summary="Every action on an order, appended once, in order, for ever.",
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,  # the ready-made pages load their scripts from elsewhere
+        redoc_url=None,
     )
     for module in (session, order_commands, order_lists, order_reads, item_commands, party_commands, operation):
         app.include_router(module.router)

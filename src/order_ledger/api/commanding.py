@@ -5,6 +5,7 @@ an error in it what they may not see.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -20,13 +21,14 @@ from order_ledger.api.door import door_of
 from order_ledger.api.problems import problem
 from order_ledger.entries import By, Cause, CommandRef, Event, Fact
 from order_ledger.journal.writer import Standing, Written
-from order_ledger.refusals import Invalid, Refusal, Unauthenticated, Violation
+from order_ledger.refusals import Invalid, Refusal, Unauthenticated, Unavailable, Violation
 from order_ledger.values import Unsealed, unsealed
 
 Handler = Callable[[Request], Awaitable[Response]]
+CallersHandler = Callable[[Request, Caller], Awaitable[Response]]
 
 
-def answered(what: str, handler: Callable[[Request, Caller], Awaitable[Response]]) -> Handler:
+def answered(what: str, handler: CallersHandler) -> Handler:
     """The handler with every refusal answered as a problem, and written down with who tried."""
 
     async def handle(request: Request) -> Response:
@@ -45,7 +47,7 @@ def answered(what: str, handler: Callable[[Request, Caller], Awaitable[Response]
 
 
 async def _write_down(request: Request, calling: Caller | None, what: str, refusal: Refusal) -> None:
-    try:
+    with suppress(Unavailable):  # then there is nowhere to write, and nothing was shown
         await door_of(request).access_log.record(
             Access(
                 calling.person if calling else None,
@@ -56,8 +58,6 @@ async def _write_down(request: Request, calling: Caller | None, what: str, refus
                 refusal.code,
             )
         )
-    except Refusal:
-        pass  # the database is away: there is nowhere to write, and nothing was shown
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -84,7 +84,9 @@ class Door:
 
     async def seen(self, calling: Caller, what: str, subject: Any = None) -> None:
         """Writes down that personal data is about to be shown."""
-        await self.access_log.record(Access(calling.person, calling.role, calling.on_behalf_of, f"read:{what}", subject))
+        await self.access_log.record(
+            Access(calling.person, calling.role, calling.on_behalf_of, f"read:{what}", subject)
+        )
 
 
 async def body_of(request: Request, largest: int = LARGEST_BODY_BYTES) -> bytes:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from order_ledger.api.callers import Caller
-from order_ledger.api.commanding import Handler, answer, answered, cause_of, expected_version, facts, now, parse
+from order_ledger.api.commanding import CallersHandler, answer, answered, cause_of, expected_version, facts, now, parse
 from order_ledger.api.door import Door, body_of, door_of
 from order_ledger.api.openapi import command_operation, query, read_operation
 from order_ledger.api.pages import after_cursor, cursor_of, limit_of, listed
@@ -69,7 +69,7 @@ async def list_item(request: Request, calling: Caller) -> Response:
     return answer(written, stream.id, item_view(written.standings[stream.id].state), 201)
 
 
-def on_item(command_type: type[DelistItem] | type[ChangePrice]) -> Handler:
+def on_item(command_type: type[DelistItem] | type[ChangePrice]) -> CallersHandler:
     """The handler of one command on an item."""
 
     async def handle(request: Request, calling: Caller) -> Response:
@@ -98,7 +98,7 @@ def on_item(command_type: type[DelistItem] | type[ChangePrice]) -> Handler:
     return handle
 
 
-def on_stock(command_type: type[ReceiveStock] | type[AdjustStock]) -> Handler:
+def on_stock(command_type: type[ReceiveStock] | type[AdjustStock]) -> CallersHandler:
     """The handler of one command on an item's stock."""
 
     async def handle(request: Request, calling: Caller) -> Response:
@@ -198,7 +198,7 @@ async def _item(door: Door, request: Request) -> Item:
 def _post(path: str, name: str, tag: str, model: type[BaseModel], handler: Any, status: int = 200) -> None:
     router.add_api_route(
         path,
-        answered(name, handler),  # type: ignore[arg-type]
+        answered(name, handler),
         methods=["POST"],
         status_code=status,
         name=name,
@@ -213,7 +213,7 @@ def _post(path: str, name: str, tag: str, model: type[BaseModel], handler: Any, 
 def _get(path: str, tag: str, summary: str, handler: Any, *parameters: dict[str, Any]) -> None:
     router.add_api_route(
         path,
-        answered(f"read:{handler.__name__}", handler),  # type: ignore[arg-type]
+        answered(f"read:{handler.__name__}", handler),
         methods=["GET"],
         name=handler.__name__,
         tags=[tag],

@@ -33,6 +33,26 @@ class Metrics:
             lambda: writer.commits.proposals
         )
 
+        self.lag_events = Gauge(
+            "order_ledger_follower_lag_events",
+            "Entries not yet followed.",
+            ["projection", "part"],
+            registry=self.registry,
+        )
+        self.parked = Gauge(
+            "order_ledger_follower_parked",
+            "Streams that a fold failed on.",
+            ["projection", "part"],
+            registry=self.registry,
+        )
+
+    def observe(self, followers: list[dict[str, object]]) -> None:
+        """Takes over what the followers say of themselves."""
+        for each in followers:
+            labels = (str(each["name"]), str(each["part"]))
+            self.lag_events.labels(*labels).set(float(str(each["lag_events"])))
+            self.parked.labels(*labels).set(float(str(each["parked"])))
+
     def scrape(self) -> Response:
         return Response(generate_latest(self.registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 

@@ -40,7 +40,8 @@ ROLE = {
     "schema": {
         "type": "string",
         "enum": [
-            "consumer", "ip_owner", "manufacturer", "warehouse", "customer_service", "auditor", "analyst", "administrator",
+            "consumer", "ip_owner", "manufacturer", "warehouse",
+            "customer_service", "auditor", "analyst", "administrator",
         ],
     },
 }  # fmt: skip

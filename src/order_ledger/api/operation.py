@@ -9,7 +9,7 @@ from order_ledger.api.callers import Caller
 from order_ledger.api.commanding import answered
 from order_ledger.api.door import Door, door_of
 from order_ledger.api.openapi import read_operation
-from order_ledger.following import status
+from order_ledger.following import lag
 from order_ledger.refusals import Refusal
 from order_ledger.rights import Scope, whose_read
 
@@ -58,7 +58,7 @@ async def _detail(door: Door) -> dict[str, list[dict[str, object]]]:
             """
         )
         holding = [{"pid": pid, "name": name, "seconds": seconds} for pid, name, seconds in await cursor.fetchall()]
-        followers = await status.follower_status(connection)
+        followers = [msgspec.structs.asdict(each) for each in await lag.status_async(connection)]
     return {"holding_the_feed": holding, "followers": followers}
 
 
@@ -66,7 +66,7 @@ router.add_api_route("/healthz", healthz, methods=["GET"], tags=["operation"], s
 router.add_api_route("/readyz", readyz, methods=["GET"], tags=["operation"], summary="Does it take commands?")
 router.add_api_route(
     "/metrics",
-    answered("read:metrics", metrics),  # type: ignore[arg-type]
+    answered("read:metrics", metrics),
     methods=["GET"],
     tags=["operation"],
     summary="Prometheus metrics",

@@ -1,28 +1,33 @@
 """`POST /v1/orders` and `POST /v1/orders/{order_id}/{command}`: what is asked of orders."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
-from uuid import UUID
+from typing import Any, cast
+from uuid import UUID, uuid5
 
 from fastapi import APIRouter
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from order_ledger.api.callers import Caller
-from order_ledger.api.commanding import Handler, answer, answered, cause_of, expected_version, facts, now, parse
+from order_ledger.api.commanding import CallersHandler, answer, answered, cause_of, expected_version, facts, now, parse
 from order_ledger.api.door import Door, body_of, door_of
 from order_ledger.api.openapi import command_operation
+from order_ledger.api.views import Opener, key_ids
 from order_ledger.entries import By
 from order_ledger.identifiers import uuid7
 from order_ledger.items.item import Item, item_id
 from order_ledger.journal.writer import Decision, Standing, Stream, Written
-from order_ledger.orders.commands import COMMANDS, Command, Place, ResolveReturn
+from order_ledger.orders.commands import COMMANDS, Command, OrderCommand, Place, ResolveReturn
 from order_ledger.orders.decisions import Context, allowed_commands, decide, exchange_order
+from order_ledger.orders.events import AddressChanged, OrderPlaced
 from order_ledger.orders.order import Order
 from order_ledger.parties.organisation import RegisteredOrganisation
-from order_ledger.refusals import NotFound, Refusal, Stale
+from order_ledger.refusals import Blocker, NotFound, Refusal, Refused, Stale
 from order_ledger.rights import Scope, may, whose
+from order_ledger.values import Address, Contact
 
 router = APIRouter()
 
@@ -80,7 +85,7 @@ async def place(request: Request, calling: Caller) -> Response:
     return told(written, next(iter(written.standings)), calling, 201)
 
 
-def on_order(command_type: type[Command]) -> Handler:
+def on_order(command_type: type[Command]) -> CallersHandler:
     """The handler of one command on an order."""
 
     async def handle(request: Request, calling: Caller) -> Response:
@@ -91,7 +96,7 @@ def on_order(command_type: type[Command]) -> Handler:
         may(command_type.name, calling.by(scope_of(order)), scope_of(order))
         body = await body_of(request)
         key = door.key(request, stream.id, calling, body)
-        command = parse(command_type, body)
+        command = cast(OrderCommand, parse(command_type, body))
         scope = scope_of(order, command)
         by = calling.by(scope)
         may(command_type.name, by, scope)
@@ -99,9 +104,8 @@ def on_order(command_type: type[Command]) -> Handler:
         identity = uuid7()
         cause = cause_of(by, command, identity, order.consumer)
         listings, organisations = await _related(door, order, command)
-        streams, exchanged = [stream], _exchange_of(order, command, identity)
-        if exchanged is not None:
-            streams.append(Stream("order", exchanged))
+        exchange = await _exchange_of(door, order, command, identity)
+        streams = [stream] if exchange is None else [stream, exchange.stream]
 
         def decided(standings: Mapping[UUID, Standing]) -> Decision:
             moment, state = now(), standings[stream.id].state
@@ -114,10 +118,12 @@ def on_order(command_type: type[Command]) -> Handler:
                 seller=organisations.get(order.seller.id),
                 organisations=organisations,
             )
-            made = {stream.id: facts(decide(state, command, context), command, moment)}
-            if exchanged is not None and made[stream.id]:
-                assert isinstance(command, ResolveReturn)
-                made[exchanged] = facts((exchange_order(state, command, context),), command, moment)
+            events = decide(state, command, context)
+            made = {stream.id: facts(events, command, moment)}
+            if exchange is not None:
+                there = replace(context, order_id=exchange.stream.id)
+                begun = exchange_order(state, events, exchange.contact, exchange.bill_to, exchange.ship_to, there)
+                made[exchange.stream.id] = facts(begun, command, moment)
             return Decision(made, cause)
 
         try:
@@ -210,11 +216,30 @@ def _organisations(command: Command) -> Iterable[UUID]:
             yield getattr(given, "id", given)
 
 
-def _exchange_of(order: Order, command: Command, identity: UUID) -> UUID | None:
-    """The new order's id, where units are exchanged."""
-    if isinstance(command, ResolveReturn) and any(line.how == "exchange" for line in command.lines):
-        return command.exchange_order or uuid7()
-    return None
+class _Exchange(Struct, frozen=True):
+    """The order that is placed in exchange, and what of the first one is sealed in it anew."""
+
+    stream: Stream
+    contact: Contact
+    bill_to: Address
+    ship_to: Address
+
+
+async def _exchange_of(door: Door, order: Order, command: Command, identity: UUID) -> _Exchange | None:
+    """Where units are exchanged; raises `Refused` where the consumer was forgotten meanwhile."""
+    if not isinstance(command, ResolveReturn) or not any(line.how == "exchange" for line in command.lines):
+        return None
+    entries, _ = await door.writer.entries(Stream("order", order.id))
+    async with door.writer.connection() as connection:
+        keys = await door.writer.keyring.read_async(connection, key_ids(entries, {"contact", "bill_to", "ship_to"}))
+    opener = Opener(door.writer.codec.ledger, keys)
+    addressed = next(entry for entry in reversed(entries) if isinstance(entry.event, OrderPlaced | AddressChanged))
+    contact, bill_to = opener.open(entries[0], "contact"), opener.open(entries[0], "bill_to")
+    ship_to = opener.open(addressed, "ship_to")
+    if not (isinstance(contact, Contact) and isinstance(bill_to, Address) and isinstance(ship_to, Address)):
+        raise Refused(Blocker("erased", "The consumer was forgotten: there is no address to send an exchange to."))
+    new = command.exchange_order or uuid5(identity, "exchange")
+    return _Exchange(Stream("order", new), contact, bill_to, ship_to)
 
 
 def _reaches(name: str, by: By, scope: Scope) -> bool:
@@ -225,10 +250,10 @@ def _reaches(name: str, by: By, scope: Scope) -> bool:
     return True
 
 
-def _add(path: str, name: str, model: type[BaseModel], handler: Handler, status: int = 200) -> None:
+def _add(path: str, name: str, model: type[BaseModel], handler: CallersHandler, status: int = 200) -> None:
     router.add_api_route(
         path,
-        answered(name, handler),  # type: ignore[arg-type]
+        answered(name, handler),
         methods=["POST"],
         status_code=status,
         name=name,
@@ -240,7 +265,7 @@ def _add(path: str, name: str, model: type[BaseModel], handler: Handler, status:
     )
 
 
-_add("/v1/orders", "place", Place, place, 201)  # type: ignore[arg-type]
+_add("/v1/orders", "place", Place, place, 201)
 for _name, _command in COMMANDS.items():
     if _command is not Place:
         _add(f"/v1/orders/{{order_id}}/{_name}", _name, _command, on_order(_command))

@@ -158,7 +158,9 @@ def _own_lines(shown: Order, calling: Caller) -> frozenset[int] | None:
     match calling.role:
         case "manufacturer":
             return frozenset(
-                n for n, line in shown.lines.items() if line.manufacturer and line.manufacturer.id in calling.organisations
+                n
+                for n, line in shown.lines.items()
+                if line.manufacturer and line.manufacturer.id in calling.organisations
             )
         case "warehouse":
             return frozenset(
@@ -201,7 +203,7 @@ for _path, _read, _summary, _parameters in (
 ):
     router.add_api_route(
         f"/v1/orders/{{order_id}}{_path}",
-        answered(f"read:{_read.__name__}", _read),  # type: ignore[arg-type]
+        answered(f"read:{_read.__name__}", _read),
         methods=["GET"],
         name=_read.__name__,
         tags=["orders"],

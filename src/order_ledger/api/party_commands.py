@@ -10,13 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from order_ledger.api.callers import Caller
-from order_ledger.api.commanding import Handler, answer, answered, cause_of, expected_version, facts, now, parse
+from order_ledger.api.commanding import CallersHandler, answer, answered, cause_of, expected_version, facts, now, parse
 from order_ledger.api.door import Door, body_of, door_of
 from order_ledger.api.openapi import command_operation, read_operation
 from order_ledger.api.pages import after_cursor, cursor_of, limit_of, listed
 from order_ledger.api.views import ERASED
 from order_ledger.entries import Event, Kind
 from order_ledger.identifiers import uuid7
+from order_ledger.journal.contacts import remember_contact
 from order_ledger.journal.writer import Decision, Standing, Stream, Written
 from order_ledger.parties.commands import (
     ChangeContact,
@@ -27,7 +28,6 @@ from order_ledger.parties.commands import (
     RegisterPerson,
     WithdrawRole,
 )
-from order_ledger.journal.contacts import remember_contact
 from order_ledger.parties.decisions import Context, decide_organisation, decide_person
 from order_ledger.parties.events import RoleGranted, RoleWithdrawn
 from order_ledger.parties.organisation import RegisteredOrganisation
@@ -38,7 +38,7 @@ from order_ledger.rights import Of, Read, Scope, may, may_read, whose
 router = APIRouter()
 
 
-def on_party(kind: Kind, command_type: type[Any], *, begins: bool) -> Handler:
+def on_party(kind: Kind, command_type: type[Any], *, begins: bool) -> CallersHandler:
     """The handler of one command on an organisation or a person."""
 
     async def handle(request: Request, calling: Caller) -> Response:
@@ -100,7 +100,9 @@ async def organisations(request: Request, calling: Caller) -> Response:
         except NotFound:
             continue
         state: RegisteredOrganisation = states[each].state
-        shown.append({"organisation_id": each, "name": state.name} if grant.only == "names" else organisation_view(state))
+        shown.append(
+            {"organisation_id": each, "name": state.name} if grant.only == "names" else organisation_view(state)
+        )
     body = {"organisations": shown, "cursor": cursor_of(found[-1][1]) if len(found) == limit else None}
     return Response(msgspec.json.encode(body), media_type="application/json")
 
@@ -144,7 +146,8 @@ def person_view(state: Person) -> dict[str, Any]:
         "person_id": state.id,
         "language": state.language,
         "roles": [
-            {"role": role, "organisation": where} for role, where in sorted(state.roles, key=lambda r: (r[0], str(r[1])))
+            {"role": role, "organisation": where}
+            for role, where in sorted(state.roles, key=lambda r: (r[0], str(r[1])))
         ],
         "preferences": state.preferences,
         "forgotten": sorted(state.forgotten),
@@ -211,7 +214,7 @@ def _id_of(request: Request, kind: Kind) -> UUID:
         raise NotFound() from None
 
 
-for _kind, _path, _command, _begins in (
+_COMMANDS: tuple[tuple[Kind, str, type[Any], bool], ...] = (
     ("organisation", "/v1/organisations", RegisterOrganisation, True),
     ("organisation", "/v1/organisations/{organisation_id}/change-organisation", ChangeOrganisation, False),
     ("person", "/v1/persons", RegisterPerson, True),
@@ -219,10 +222,11 @@ for _kind, _path, _command, _begins in (
     ("person", "/v1/persons/{person_id}/choose-preferences", ChoosePreferences, False),
     ("person", "/v1/persons/{person_id}/grant-role", GrantRole, False),
     ("person", "/v1/persons/{person_id}/withdraw-role", WithdrawRole, False),
-):
+)
+for _kind, _path, _command, _begins in _COMMANDS:
     router.add_api_route(
         _path,
-        answered(_command.name, on_party(_kind, _command, begins=_begins)),  # type: ignore[arg-type]
+        answered(_command.name, on_party(_kind, _command, begins=_begins)),
         methods=["POST"],
         status_code=201 if _begins else 200,
         name=_command.name,
@@ -241,7 +245,7 @@ for _path, _handler, _summary in (
 ):
     router.add_api_route(
         _path,
-        answered(f"read:{_handler.__name__}", _handler),  # type: ignore[arg-type]
+        answered(f"read:{_handler.__name__}", _handler),
         methods=["GET"],
         name=_handler.__name__,
         tags=["parties"],

@@ -29,9 +29,7 @@ _RESULTS = (InspectionItemCompleted, ConcessionApproved)
 _PRICED = ("net", "tax", "total", "lines", "terms", "compensation")
 
 
-def timeline_view(
-    entry: Entry[Event], role: Role, opener: Opener, names: Mapping[UUID, str]
-) -> dict[str, Any] | None:
+def timeline_view(entry: Entry[Event], role: Role, opener: Opener, names: Mapping[UUID, str]) -> dict[str, Any] | None:
     """What this role reads of the entry; None where it is nothing to them."""
     event = entry.event
     if isinstance(event, _MONEY) and sees("prices", role) is None:
@@ -70,7 +68,10 @@ def _by(entry: Entry[Event], role: Role, names: Mapping[UUID, str]) -> dict[str,
         case "role_and_organisation":
             told["organisation"] = entry.by.organisation
         case "name":
-            told |= {"organisation": entry.by.organisation, "name": names.get(entry.by.person) if entry.by.person else None}
+            told |= {
+                "organisation": entry.by.organisation,
+                "name": names.get(entry.by.person) if entry.by.person else None,
+            }
         case "id_name_and_role":
             told |= {
                 "organisation": entry.by.organisation,

@@ -87,12 +87,23 @@ def order_view(order: Order, role: Role, own_lines: frozenset[int] | None = None
             if (short := {line: quantity for line, quantity in order.short_in(number).items() if quantity})
         ],
         "problems": [
-            {"problem": each.problem, "kind": each.kind, "shipment": each.shipment, "lines": each.lines, "how": each.how}
+            {
+                "problem": each.problem,
+                "kind": each.kind,
+                "shipment": each.shipment,
+                "lines": each.lines,
+                "how": each.how,
+            }
             for each in order.problems.values()
         ],
         "returns": [_return(each) for each in order.returns.values()],
         "promises": [
-            {"revision": each.revision, "promised_by": each.promised_by, "answer_by": each.answer_by, "answer": each.answer}
+            {
+                "revision": each.revision,
+                "promised_by": each.promised_by,
+                "answer_by": each.answer_by,
+                "answer": each.answer,
+            }
             for each in order.revisions
         ],
         "questions": [
@@ -111,11 +122,18 @@ def order_view(order: Order, role: Role, own_lines: frozenset[int] | None = None
             "refunded": order.refunded,
             "refund_owed": order.refund_owed,
             "refunds": [
-                {"refund": r.refund, "basis": r.basis, "refers_to": r.refers_to, "amount": r.amount, "refunded": r.refunded}
+                {
+                    "refund": r.refund,
+                    "basis": r.basis,
+                    "refers_to": r.refers_to,
+                    "amount": r.amount,
+                    "refunded": r.refunded,
+                }
                 for r in order.refunds.values()
             ],
             "invoices": [
-                {"number": each.number, "issued_on": each.issued_on, "gross": each.gross} for each in order.invoices.values()
+                {"number": each.number, "issued_on": each.issued_on, "gross": each.gross}
+                for each in order.invoices.values()
             ],
         }
         if role != "analyst":
@@ -215,7 +233,8 @@ def _return(each: Return) -> dict[str, Any]:
         "state": each.state,
         "wanted": each.wanted,
         "lines": [
-            {"line": line, "quantity": quantity, "reason": each.reasons.get(line)} for line, quantity in each.lines.items()
+            {"line": line, "quantity": quantity, "reason": each.reasons.get(line)}
+            for line, quantity in each.lines.items()
         ],
         "approved": each.approved,
         "received": each.received,
@@ -226,7 +245,9 @@ def _return(each: Return) -> dict[str, Any]:
     }
 
 
-def sealed_view(order: Order, role: Role, placed: Entry[Event], addressed: Entry[Event], opener: Opener) -> dict[str, Any]:
+def sealed_view(
+    order: Order, role: Role, placed: Entry[Event], addressed: Entry[Event], opener: Opener
+) -> dict[str, Any]:
     """What of an order is personal, as far as this role sees it."""
     view: dict[str, Any] = {}
     ship_to = sees("ship_to", role)
@@ -245,9 +266,7 @@ def shows_personal_data(order: Order, role: Role) -> bool:
     """Whether `sealed_view` would show anything."""
     ship_to = sees("ship_to", role)
     on_its_way = order.confirmed and order.state not in ("delivered", "completed", "cancelled", "rejected")
-    return (
-        ship_to == "yes" or (ship_to == "confirmed_until_delivered" and on_its_way) or sees("bill_to", role) == "yes"
-    )
+    return ship_to == "yes" or (ship_to == "confirmed_until_delivered" and on_its_way) or sees("bill_to", role) == "yes"
 
 
 __all__ = ["ERASED", "Opener", "key_ids", "order_view", "sealed_view", "shows_personal_data"]

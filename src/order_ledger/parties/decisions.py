@@ -48,7 +48,7 @@ _HELD_IN: dict[Role, OrganisationKind] = {
     "manufacturer": "manufacturer",
     "warehouse": "warehouse",
 }
-"""The roles that are held in an organisation, and of which kind; the others are held in the whole marketplace."""
+"""The roles that may be held in an organisation, and of which kind. Any role may be held in the whole marketplace."""
 
 
 class Context(Struct, frozen=True, kw_only=True):
@@ -195,9 +195,8 @@ def _grant_role(person: Person, command: GrantRole, context: Context) -> tuple[P
     if kind is None and command.organisation is not None:
         what = f"{command.role} is a role in the whole marketplace, not in an organisation."
         raise Refused(Blocker("whole_marketplace", what, _ADMINISTRATOR))
-    if kind is not None and command.organisation is None:
-        what = f"{command.role} is a role in an organisation: say which."
-        raise Refused(Blocker("no_organisation", what, _ADMINISTRATOR))
+    if command.organisation is None:
+        return (RoleGranted(command.role, None),)
     if kind is not None and (context.organisation is None or context.organisation.id != command.organisation):
         raise Refused(Blocker("unknown_organisation", "The organisation is not registered.", _ADMINISTRATOR))
     if kind is not None and context.organisation is not None and kind not in context.organisation.kinds:

@@ -1,0 +1,96 @@
+"""One process of the door: reads its settings, finds its database, listens."""
+
+import json
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+
+import psycopg
+import uvicorn
+
+from order_ledger.api.app import create_app
+from order_ledger.embedded_postgres import ServerError, server_for
+from order_ledger.journal.migrations import Unfit
+from order_ledger.journal.sealing import master_key
+from order_ledger.processes import exit_on_sigterm, exit_with_parent
+from order_ledger.settings import Settings
+
+GRACE_SECONDS = 8
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The socket that every process of the door accepts from; raises `OSError` where the port is taken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((settings.host, settings.port))
+    listening.listen(2048)
+    listening.set_inheritable(True)
+    return listening
+
+
+def serve(settings: Settings, listening: socket.socket) -> None:
+    """Answers until it is told to stop. Every process of the door holds its own share of the server."""
+    exit_on_sigterm()  # uvicorn raises the signal again when it has answered the last request
+    signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))
+    with server_for(settings) as url:
+        app = create_app(url, master_key(settings.home, settings.secret_master_key))
+        config = uvicorn.Config(
+            app,
+            log_level=settings.log_level,
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            loop="uvloop" if sys.platform != "win32" else "asyncio",
+            http="httptools",
+            lifespan="on",
+            server_header=False,
+        )
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def serve_many(settings: Settings, listening: socket.socket) -> int:
+    """As many processes as the settings say, on one socket; one that falls is started again. Answers its exit code."""
+    exit_with_parent()
+    if settings.workers == 1:
+        serve(settings, listening)
+        return 0
+    workers: set[int] = set()
+    stopping = False
+
+    def stop(number: int, _: object) -> None:
+        nonlocal stopping
+        stopping = True
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    parent = os.getpid()
+    while True:
+        while len(workers) < settings.workers and not stopping:
+            worker = os.fork()
+            if worker == 0:
+                _work(settings, listening, parent)
+            workers.add(worker)
+        if not workers:
+            return 0
+        ended, _ = os.wait()
+        workers.discard(ended)
+
+
+def _work(settings: Settings, listening: socket.socket, parent: int) -> None:
+    """A forked process: it never returns into its parent's code."""
+    code = 1
+    try:
+        exit_with_parent(parent)
+        serve(settings, listening)
+        code = 0
+    except SystemExit:
+        code = 0
+    except (ServerError, Unfit, psycopg.Error) as error:
+        print(json.dumps({"error": str(error)}), file=sys.stderr, flush=True)
+    finally:
+        os._exit(code)

@@ -1,0 +1,92 @@
+"""`up`, which runs everything, and `serve`, which runs the door alone."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+
+from order_ledger.administration import EVERY_ROLE, Administration
+from order_ledger.api.serving import listen, serve_many
+from order_ledger.embedded_postgres import ServerError, server_for
+from order_ledger.following.projections import names
+from order_ledger.journal.journal import Journal
+from order_ledger.journal.migrations import Unfit, migrate
+from order_ledger.journal.sealing import master_key
+from order_ledger.processes import Child, exit_on_sigterm, supervise
+from order_ledger.settings import Settings
+from order_ledger.values import Contact
+
+FIRST_LOGIN = "admin"
+console = Console()
+
+
+def up(
+    workers: Annotated[int | None, typer.Option(help="Processes that answer at the door.", min=1, max=64)] = None,
+    port: Annotated[int | None, typer.Option(help="The port the door listens on.", min=0, max=65535)] = None,
+) -> None:
+    """Run the whole ledger: the database if none is given, the door, and every projection as a process of its own.
+
+    Ctrl-C stops it whole.
+    """
+    changed = {name: value for name, value in (("workers", workers), ("port", port)) if value is not None}
+    settings = Settings().model_copy(update=changed)
+    exit_on_sigterm()
+    try:
+        with server_for(settings) as url:
+            migrate(url)
+            _first_account(settings, url)
+            listening = listen(settings)
+            host, chosen = listening.getsockname()[:2]
+            at = f"http://[{host}]:{chosen}" if ":" in host else f"http://{host}:{chosen}"
+            listening.close()
+            environment = {"LEDGER_PORT": str(chosen), "LEDGER_WORKERS": str(settings.workers)}
+            console.print(f"The ledger is at [bold]{at}[/bold], its description at {at}/openapi.json.")
+            console.print(f"Its data is in {settings.home}. Ctrl-C stops it.")
+            command = (sys.executable, "-m", "order_ledger")
+            children = [
+                Child("settler", (*command, "settle"), environment),
+                Child("door", (*command, "serve"), environment),
+                *(Child(name, (*command, "follow", name), environment) for name in names()),
+            ]
+            supervise(children)
+    except (ServerError, Unfit, OSError) as error:
+        typer.echo(f"order-ledger: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def serve() -> None:
+    """Run the door alone: HTTP at LEDGER_HOST and LEDGER_PORT, in LEDGER_WORKERS processes."""
+    settings = Settings()
+    try:
+        listening = listen(settings)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        typer.echo(f"order-ledger: {where} cannot be listened on ({error.strerror}). Set LEDGER_PORT.", err=True)
+        raise typer.Exit(1) from None
+    try:
+        code = serve_many(settings, listening)
+    except (ServerError, Unfit) as error:
+        typer.echo(f"order-ledger: {error}", err=True)
+        raise typer.Exit(1) from None
+    raise typer.Exit(code)
+
+
+def _first_account(settings: Settings, url: str) -> None:
+    """Where nobody can log in yet, one account that holds every role; its password is shown this once."""
+    with Journal(url, master_key(settings.home, settings.secret_master_key)) as journal:
+        administration = Administration(journal)
+        if administration.accounts():
+            return
+        _, password = administration.add_person(
+            FIRST_LOGIN, Contact(name="Administrator"), [(role, None) for role in EVERY_ROLE]
+        )
+    console.print(
+        Panel(
+            f"login     [bold]{FIRST_LOGIN}[/bold]\npassword  [bold]{password}[/bold]\n\n"
+            "It holds every role, and is shown this once. Change it: order-ledger accounts password admin",
+            title="The first account",
+            expand=False,
+        )
+    )
