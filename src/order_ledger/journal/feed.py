@@ -10,7 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, pq
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL
 
@@ -18,6 +18,12 @@ CHANNEL = "journal_settled"
 _SETTLER = 0x6F6C2D736574  # "ol-set", in a range that no position's lock has
 _READ = SQL(
     "SELECT notification_id, originator_id, originator_version, topic, kind, state FROM journal.entry "
+    "WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id LIMIT %s"
+)
+_SCAN = SQL(
+    "SELECT notification_id, originator_id, originator_version, topic, kind, CASE WHEN kind = ANY(%s) "
+    "AND topic <> ALL(%s) AND (get_byte(uuid_send(originator_id), 14) * 256 + get_byte(uuid_send(originator_id), 15)) "
+    "%% %s = %s THEN state END FROM journal.entry "
     "WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id LIMIT %s"
 )
 
@@ -31,6 +37,26 @@ class FeedRow(NamedTuple):
     name: str
     kind: str
     state: bytes
+
+
+class Wanted(NamedTuple):
+    """Which entries a reader wants to see: of these kinds, not of these names, and of one part of the streams.
+
+    Parts count from 1; a stream's part follows from the last two bytes of its id, which are random or a hash.
+    """
+
+    kinds: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
+    part: int = 1
+    parts: int = 1
+
+
+class Scan(NamedTuple):
+    """What was wanted of the next entries; the highest position looked at, wanted or not; and how many those were."""
+
+    position: int
+    scanned: int
+    rows: list[FeedRow]
 
 
 class OnReplica(Exception):
@@ -49,14 +75,40 @@ def read(connection: Connection[TupleRow], after: int, limit: int, until: int | 
 
     In one statement with `settled`, or under a snapshot older than it, entries would be lost.
     """
-    assert connection.autocommit or connection.isolation_level in (None, psycopg.IsolationLevel.READ_COMMITTED)
-    final = settled(connection)
-    if until is not None:
-        final = min(final, until)
+    final = _final(connection, until)
     if final <= after:
         return []
     rows = connection.execute(_READ, (after, final, limit), prepare=True, binary=True).fetchall()
     return [FeedRow(*row) for row in rows]
+
+
+def scan(connection: Connection[TupleRow], after: int, limit: int, wanted: Wanted, until: int | None = None) -> Scan:
+    """The same for a reader of some entries, who passes over the others: their bytes stay where they are.
+
+    It may be asked inside a transaction that is READ COMMITTED, for then every statement sees what is there.
+    """
+    final = _final(connection, until)
+    if final <= after:
+        return Scan(after, 0, [])
+    sought = (list(wanted.kinds), list(wanted.ignored), wanted.parts, wanted.part - 1, after, final, limit)
+    rows = connection.execute(_SCAN, sought, prepare=True, binary=True).fetchall()
+    position = rows[-1][0] if rows else after
+    return Scan(position, len(rows), [FeedRow(*row) for row in rows if row[5] is not None])
+
+
+def part_of(stream: UUID, parts: int) -> int:
+    """The part that a stream belongs to, from 1."""
+    return (stream.int & 0xFFFF) % parts + 1
+
+
+def _final(connection: Connection[TupleRow], until: int | None) -> int:
+    row = connection.execute("SELECT journal.settled_position(), current_setting('transaction_isolation')").fetchone()
+    assert row is not None
+    final, isolation = row
+    # Outside a transaction every statement sees what is there, at every level.
+    alone = connection.info.transaction_status == pq.TransactionStatus.IDLE
+    assert alone or isolation == "read committed", f"the feed is read under READ COMMITTED, not {isolation}"
+    return int(final) if until is None else min(int(final), until)
 
 
 def check_primary(connection: Connection[TupleRow]) -> None:

@@ -1,0 +1,57 @@
+"""One stream on its way through a batch. Pure: no clock, no I/O."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from order_ledger.following.contract import Folding, Row, Rows
+from order_ledger.journal.codec import Codec
+from order_ledger.journal.feed import FeedRow
+
+
+class Stream(Struct):
+    """The rows that a stream has, the entries that come, and the rows that they make of it.
+
+    `failed_at` is the entry that could not be folded, and `error` why.
+    """
+
+    stream: UUID
+    folding: Folding[Any]
+    entries: Sequence[FeedRow]
+    before: Mapping[str, Sequence[Row]]
+    after: Rows | None = None
+    failed_at: FeedRow | None = None
+    error: str = ""
+
+    def fail(self, entry: FeedRow, error: Exception) -> None:
+        """Remember where the fold failed, and why."""
+        self.failed_at = entry
+        self.error = f"{type(error).__name__}: {error}".replace("\0", "").strip()[:2000]
+
+
+def fold_stream(stream: Stream, codec: Codec) -> None:
+    """Sets the rows that the stream gets; where an entry fails, those from before it, and that it failed.
+
+    Whatever a fold raises concerns this stream alone, so nothing is let through.
+    """
+    folding, entry = stream.folding, stream.entries[0]
+    try:
+        state = folding.state(stream.before) if stream.before else None
+    except Exception as error:
+        stream.fail(entry, error)
+        return
+    folded = None
+    for entry in stream.entries:
+        try:
+            folded = state = folding.fold(state, codec.decode(entry.state, entry.position))
+        except Exception as error:
+            stream.fail(entry, error)
+            break
+    if folded is None:
+        return
+    try:
+        stream.after = folding.rows(folded)
+    except Exception as error:
+        stream.fail(stream.entries[0], error)

@@ -1,0 +1,184 @@
+"""Following the feed: every entry folded into rows exactly once.
+
+One transaction locks the bookmark, reads a batch of the feed, loads the rows of the streams it touches, folds, writes
+every row that changed once, and moves the bookmark. Whatever interrupts it leaves rows and bookmark where they were.
+Two processes on one part take turns.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from msgspec import Struct
+from psycopg import Connection, IsolationLevel
+from psycopg.rows import TupleRow
+
+from order_ledger.following import installing, lag
+from order_ledger.following.contract import Folding, Projection
+from order_ledger.following.folding import Stream, fold_stream
+from order_ledger.following.installing import CannotFollow
+from order_ledger.following.parking import park, wait_behind
+from order_ledger.following.writing import Writer
+from order_ledger.journal import feed
+from order_ledger.journal.codec import Codec
+from order_ledger.journal.feed import FeedRow, Wanted
+from order_ledger.journal.migrations import inspect
+from order_ledger.journal.names import EVENTS, UPCASTERS
+
+LARGEST_BATCH = 5_000
+_POLL_SECONDS = 1.0
+_SLICE_SECONDS = 0.1
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+class Advance(Struct, frozen=True):
+    """What one batch did: where the bookmark is now, and how many entries were looked at, folded and parked."""
+
+    position: int
+    scanned: int
+    folded: int
+    parked: int
+
+
+class Follower:
+    """One part of one projection. It is given connections, and opens none but in `run`."""
+
+    def __init__(
+        self, url: str, projection: Projection, *, part: int = 1, parts: int = 1, batch: int = LARGEST_BATCH
+    ) -> None:
+        if not 1 <= part <= parts:
+            raise CannotFollow(f"There is no part {part} of {parts}.")
+        self.projection = projection
+        self.part, self.parts = part, parts
+        self.batch = batch
+        self._url = url
+        self._foldings: dict[str, Folding[Any]] = {folding.kind: folding for folding in projection.foldings}
+        self._wanted = Wanted(tuple(self._foldings), projection.ignored, part, parts)
+        self._codec: Codec | None = None
+        self._writer: Writer | None = None
+
+    def run(self, stopped: Callable[[], bool], say: Callable[[str], None] = lambda _: None) -> None:
+        """Until stopped. A lost connection is made again, after a pause that grows; `say` gets what a person
+        should know. Raises `CannotFollow`, and `Unfit` where the database is."""
+        pause = _FIRST_PAUSE_SECONDS
+        while not stopped():
+            try:
+                with psycopg.connect(self._url, autocommit=True, application_name=self._title) as connection:
+                    self.prepare(connection)
+                    pause = _FIRST_PAUSE_SECONDS
+                    self._follow(connection, stopped, say)
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                say(f"the database is away, trying again: {str(error).strip().splitlines()[0]}")
+                _wait(pause, stopped)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    def catch_up(self, until: int, stopped: Callable[[], bool] = lambda: False) -> int:
+        """Folds all that is final up to this position, and answers where the bookmark is then."""
+        with psycopg.connect(self._url, autocommit=True, application_name=self._title) as connection:
+            self.prepare(connection)
+            while True:
+                advance = self.advance(connection)
+                if advance.position >= until or stopped():
+                    return advance.position
+                if advance.scanned == 0:
+                    # What is still missing is held back by a transaction that has not ended.
+                    time.sleep(_SLICE_SECONDS)
+
+    def prepare(self, connection: Connection[TupleRow]) -> None:
+        """Makes the connection one to follow on, and the projection's schema if it is not there."""
+        connection.isolation_level = IsolationLevel.READ_COMMITTED
+        ledger = inspect(connection)
+        self._codec = Codec(ledger, EVENTS, UPCASTERS)
+        self._enter(connection, installing.install(connection, self.projection, self.parts))
+
+    def advance(self, connection: Connection[TupleRow], until: int | None = None) -> Advance:
+        """One batch, in a transaction of its own. Raises `CannotFollow`."""
+        for _ in range(3):
+            with connection.transaction():
+                position = self._lock(connection)
+                if position is not None:
+                    return self._fold_batch(connection, position, until)
+            # Another version took this one's place while we waited: ask where ours is now.
+            self._enter(connection, installing.install(connection, self.projection, self.parts))
+        raise CannotFollow(f"The schemas of {self.projection.name} change too often to follow one of them.")
+
+    @property
+    def _title(self) -> str:
+        return f"order-ledger follow {self.projection.name} {self.part}/{self.parts}"
+
+    def _enter(self, connection: Connection[TupleRow], schema: str) -> None:
+        installing.enter(connection, schema)
+        self._writer = Writer(connection, self.projection.tables)
+
+    def _lock(self, connection: Connection[TupleRow]) -> int | None:
+        """The bookmark's position, locked; None where the schema has come to hold another version meanwhile."""
+        row = connection.execute(
+            "SELECT position, parts FROM bookmark WHERE part = %s FOR UPDATE", (self.part,), prepare=True
+        ).fetchone()
+        # What a name means was looked up before the lock was waited for. Under the lock it stands still.
+        holds = connection.execute("SELECT version FROM projection", prepare=True).fetchone()
+        if holds != (self.projection.version,):
+            return None
+        if row is None or row[1] != self.parts:
+            raise CannotFollow(
+                f"{self.projection.name} is not followed in {self.parts} parts any more: stop this process."
+            )
+        return int(row[0])
+
+    def _fold_batch(self, connection: Connection[TupleRow], position: int, until: int | None) -> Advance:
+        scan = feed.scan(connection, position, self.batch, self._wanted, until)
+        parked = self._fold(connection, scan.rows) if scan.rows else 0
+        if scan.position > position:
+            connection.execute(
+                "UPDATE bookmark SET position = %s WHERE part = %s", (scan.position, self.part), prepare=True
+            )
+        return Advance(scan.position, scan.scanned, len(scan.rows), parked)
+
+    def _fold(self, connection: Connection[TupleRow], rows: Sequence[FeedRow]) -> int:
+        assert self._codec is not None and self._writer is not None, "prepared"
+        by_stream: dict[UUID, list[FeedRow]] = {}
+        for row in rows:
+            by_stream.setdefault(row.stream, []).append(row)
+        waiting = wait_behind(connection, by_stream)
+        # A stream that begins in this batch has no rows yet.
+        begun = [stream for stream, entries in by_stream.items() if entries[0].version > 1]
+        before = self._writer.load(begun)
+        streams = [
+            Stream(stream, self._foldings[entries[0].kind], entries, before.get(stream, {}))
+            for stream, entries in by_stream.items()
+        ]
+        for stream in streams:
+            fold_stream(stream, self._codec)
+        self._writer.write_or_mark(streams)
+        failed = [stream for stream in streams if stream.failed_at is not None]
+        park(connection, failed)
+        return len(failed) + waiting
+
+    def _follow(
+        self, connection: Connection[TupleRow], stopped: Callable[[], bool], say: Callable[[str], None]
+    ) -> None:
+        lag.announce(connection, self.projection.name, self.projection.version, self.part)
+        connection.execute(f"LISTEN {feed.CHANNEL}")
+        while not stopped():
+            advance = self.advance(connection)
+            if advance.parked:
+                say(f"{advance.parked} entries or streams were parked: order-ledger projections list says which")
+            if advance.scanned < self.batch:
+                _wait_for_news(connection, stopped)
+
+
+def _wait_for_news(connection: Connection[TupleRow], stopped: Callable[[], bool]) -> None:
+    """Until something settled, or long enough that it may have while nobody said so."""
+    deadline = time.monotonic() + _POLL_SECONDS
+    while not stopped() and time.monotonic() < deadline:
+        if list(connection.notifies(timeout=_SLICE_SECONDS, stop_after=1)):
+            return
+
+
+def _wait(seconds: float, stopped: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + seconds
+    while not stopped() and time.monotonic() < deadline:
+        time.sleep(_SLICE_SECONDS)

@@ -1,0 +1,33 @@
+"""A journal to follow, and entries to write into it."""
+
+import os
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from order_ledger.journal.journal import Journal
+from order_ledger.journal.migrations import migrate
+from order_ledger.journal.sealing import MasterKey
+from tests.following.writing import Writing
+
+
+@pytest.fixture
+def journal(database: str) -> Iterator[Journal]:
+    migrate(database)
+    journal = Journal(database, MasterKey(os.urandom(32)))
+    yield journal
+    journal.close()
+
+
+@pytest.fixture
+def writing(journal: Journal) -> Writing:
+    return Writing(journal)
+
+
+@pytest.fixture
+def connection(journal: Journal) -> Iterator[Connection[TupleRow]]:
+    with psycopg.connect(journal.url, autocommit=True) as connection:
+        yield connection
