@@ -1,0 +1,80 @@
+"""The life of an imported order, decided step by step: what happened, and which of our rules it broke. Pure.
+
+A source is believed: what we would have refused is recorded all the same, with the codes of the rules that it broke.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID, uuid5
+
+from order_ledger.entries import By, Cause, CommandRef, Entry, Fact, Source
+from order_ledger.orders.commands import OrderCommand
+from order_ledger.orders.decisions import Context, record
+from order_ledger.orders.events import OrderEvent
+from order_ledger.orders.order import Order, evolve
+
+EARLIER_THAN_PREVIOUS = "earlier_than_previous"
+"""The breach of a step that happened before the step that it follows."""
+
+NOBODY_KNOWN = By(None, "unknown")
+
+_UNSAID = frozenset(("tracking_missing",))
+"""What a source does not say is unknown; it breaks no rule."""
+
+
+class Step(NamedTuple):
+    """One step of a life: what was done, when (None: the source does not say), and where the source says so.
+
+    `breaches` are what the source itself gets wrong about it.
+    """
+
+    command: OrderCommand
+    at: datetime | None
+    source: Source
+    breaches: tuple[str, ...] = ()
+
+
+class Life(NamedTuple):
+    """An order and everything that happened to it, ready to be encoded. `breaches` names each broken rule once."""
+
+    stream: UUID
+    reference: str
+    consumer: UUID
+    steps: Sequence[tuple[Cause, Sequence[Fact]]]
+    breaches: tuple[str, ...]
+    events: int
+
+
+def live(stream: UUID, reference: str, consumer: UUID, steps: Iterable[Step], now: datetime) -> Life:
+    """Decides every step on what the steps before it left."""
+    order: Order | None = None
+    happened: datetime | None = None
+    told: list[tuple[Cause, Sequence[Fact]]] = []
+    all_breaches: list[str] = []
+    version = 0
+    for number, (command, at, source, known_breaches) in enumerate(steps, 1):
+        identity = uuid5(stream, f"{number}/{command.name}")
+        context = Context(now=now, by=NOBODY_KNOWN, command=identity, order_id=stream)
+        events, found = record(order, command, context)
+        breaches = tuple(code for code in found if code not in _UNSAID) if found else ()
+        if at is not None:
+            if happened is not None and at < happened:
+                breaches = (*breaches, EARLIER_THAN_PREVIOUS)
+            happened = at
+        breaches = (*breaches, *known_breaches)
+        assert events, "a step that happens makes something happen"
+        cause = Cause(NOBODY_KNOWN, "import", CommandRef(identity, command.name), source=source)
+        facts = [Fact(event, at, breaches) for event in events]
+        for event in events:
+            version += 1
+            order = evolve(order, _entry(stream, version, event, at, now, cause))
+        all_breaches += breaches
+        told.append((cause, facts))
+    return Life(stream, reference, consumer, told, tuple(dict.fromkeys(all_breaches)), version)
+
+
+def _entry(
+    stream: UUID, version: int, event: OrderEvent, at: datetime | None, now: datetime, cause: Cause
+) -> Entry[OrderEvent]:
+    return Entry("order", stream, version, event, at, now, cause.by, cause.through, cause.command)

@@ -1,0 +1,203 @@
+"""An import from start to end: its orders shared among processes by their ids, each with a connection of its own."""
+
+import gc
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from msgspec import Struct
+
+from order_ledger.importing.bulk import ORDERS_A_TRANSACTION, BulkWriter, Recorded
+from order_ledger.importing.history import Life
+from order_ledger.importing.olist import Files, lives
+from order_ledger.importing.tables import BadSource, Failure
+from order_ledger.journal.codec import Codec
+from order_ledger.journal.keys import Keyring
+from order_ledger.journal.migrations import inspect
+from order_ledger.journal.names import EVENTS, UPCASTERS
+from order_ledger.journal.sealing import master_key
+from order_ledger.processes import exit_with_parent
+
+
+class Target(Struct, frozen=True):
+    """The ledger to import into: its database, the folder with its master key, or that key itself."""
+
+    url: str
+    home: Path
+    master_key: str | None = None
+
+
+class Breach(Struct, frozen=True):
+    """A rule of ours that an imported order broke."""
+
+    order_id: str
+    reference: str
+    code: str
+
+
+class Report(Struct):
+    """What an import did. `orders` are those of the source that are in the ledger now, `unchanged` those of them
+    that were before; of a dry run, those that would be."""
+
+    orders: int = 0
+    events: int = 0
+    unchanged: int = 0
+    breaches: list[Breach] = []
+    failed: list[Failure] = []
+
+    def add(self, other: "Report") -> None:
+        """Counts another part in."""
+        self.orders += other.orders
+        self.events += other.events
+        self.unchanged += other.unchanged
+        self.breaches.extend(other.breaches)
+        self.failed.extend(other.failed)
+
+    def sorted(self) -> "Report":
+        """In an order that does not depend on which process came first."""
+        breaches = sorted(self.breaches, key=lambda breach: (breach.reference, breach.code))
+        failed = sorted(self.failed, key=lambda failure: (failure.file, failure.row or 0, failure.code))
+        return Report(self.orders, self.events, self.unchanged, breaches, failed)
+
+
+class Interrupted(Exception):
+    """A process of the import ended early; what it had committed stays. Run the import again: it completes."""
+
+
+def import_files(
+    files: Files,
+    target: Target,
+    *,
+    jobs: int = 2,
+    dry_run: bool = False,
+    told: Callable[[int, int], None] = lambda done, orders: None,
+) -> Report:
+    """Imports every order of the files; `told` hears how many are done, of how many.
+
+    Raises `BadSource` where a file stops being readable, and `Interrupted`.
+    """
+    if jobs == 1:
+        return _import_here(files, target, dry_run, told)
+    return _import_in_processes(files, target, jobs, dry_run, told)
+
+
+def _import_here(files: Files, target: Target, dry_run: bool, told: Callable[[int, int], None]) -> Report:
+    report, done = Report(), 0
+    for orders, chunk in _parts(files, target, 0, 1, dry_run):
+        report.add(chunk)
+        done += chunk.orders + len(chunk.failed)
+        told(min(done, orders), orders)
+    return report.sorted()
+
+
+def _import_in_processes(
+    files: Files, target: Target, jobs: int, dry_run: bool, told: Callable[[int, int], None]
+) -> Report:
+    starting = multiprocessing.get_context("spawn")  # a fork would share locks, and the lease of the server
+    pipes: dict[Pipe, int] = {}
+    processes = []
+    for part in range(jobs):
+        ours, theirs = starting.Pipe(duplex=False)
+        process = starting.Process(
+            target=_work, args=(theirs, files, target, part, jobs, dry_run, os.getpid()), name=f"import {part + 1}"
+        )
+        process.start()
+        theirs.close()
+        pipes[ours] = part
+        processes.append(process)
+    report, done, orders = Report(), 0, [0] * jobs
+    try:
+        while pipes:
+            for pipe in wait(list(pipes)):
+                assert isinstance(pipe, Pipe), "only pipes are waited for"
+                said = _heard(pipe)
+                match said:
+                    case (int(count), Report() as chunk):
+                        orders[pipes[pipe]] = count
+                        report.add(chunk)
+                        done += chunk.orders + len(chunk.failed)
+                        told(min(done, sum(orders)), sum(orders))
+                    case Failure() as failure:
+                        raise BadSource(failure.file, failure.code, failure.what)
+                    case str() as why:
+                        raise Interrupted(why)
+                    case _:
+                        del pipes[pipe]
+    finally:
+        for process in processes:
+            if pipes:
+                process.terminate()
+            process.join()
+    return report.sorted()
+
+
+def _heard(pipe: Pipe) -> Any:
+    try:
+        return pipe.recv()
+    except EOFError:
+        return "A process of the import ended early. Run it again: what is recorded stays, the rest follows."
+
+
+def _work(pipe: Pipe, files: Files, target: Target, part: int, parts: int, dry_run: bool, parent: int) -> None:
+    """One process: says how far it is after every transaction, and None when it is done."""
+    exit_with_parent(parent)
+    try:
+        for said in _parts(files, target, part, parts, dry_run):
+            pipe.send(said)
+        pipe.send(None)
+    except BadSource as error:
+        pipe.send(error.failure)
+    except (psycopg.Error, OSError) as error:
+        pipe.send(f"{error} Run the import again: what is recorded stays, the rest follows.")
+    except KeyboardInterrupt:
+        pass  # the process that started this one says so
+
+
+def _parts(files: Files, target: Target, part: int, parts: int, dry_run: bool) -> Iterator[tuple[int, Report]]:
+    """Imports one part, and says after every transaction what it did, and how many orders the part has."""
+    with psycopg.connect(target.url, autocommit=True, application_name="order-ledger import") as connection:
+        codec = Codec(inspect(connection), EVENTS, UPCASTERS)
+        keyring = Keyring(master_key(target.home, target.master_key))
+        writer = BulkWriter(connection, codec, keyring, files.orders.file)
+        orders, each = lives(files, datetime.now(UTC), part, parts)
+        gc.freeze()  # the files' rows wait in memory: looking at them again and again would find nothing to free
+        chunk: list[Life] = []
+        failed: list[Failure] = []
+        for life in each:
+            if isinstance(life, Failure):
+                failed.append(life)
+                continue
+            chunk.append(life)
+            if len(chunk) == ORDERS_A_TRANSACTION:
+                yield orders, _written(writer, chunk, failed, dry_run)
+                chunk, failed = [], []
+        yield orders, _written(writer, chunk, failed, dry_run)
+        gc.unfreeze()
+
+
+def _written(writer: BulkWriter, chunk: list[Life], failed: list[Failure], dry_run: bool) -> Report:
+    if dry_run:
+        new = writer.new(chunk)
+        recorded = Recorded(sum(life.events for life in new), len(chunk) - len(new))
+    else:
+        recorded = writer.write(chunk)
+    refused = {stream for stream, _ in recorded.failed}
+    breaches = [
+        Breach(str(life.stream), life.reference, code)
+        for life in chunk
+        if life.stream not in refused
+        for code in life.breaches
+    ]
+    return Report(
+        len(chunk) - len(refused),
+        recorded.events,
+        recorded.unchanged,
+        breaches,
+        [*failed, *(failure for _, failure in recorded.failed)],
+    )
