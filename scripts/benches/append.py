@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import psycopg
-from _harness import arguments, pgbench, report, row, server, server_version, shuffled_rounds
+from benches._harness import arguments, pgbench, report, row, server, server_version, shuffled_rounds
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict

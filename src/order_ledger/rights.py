@@ -17,6 +17,7 @@ a consumer has the cells of the consumer, for that consumer, and no others.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal, get_args
 from uuid import UUID
 
@@ -449,6 +450,7 @@ def whose_read(read: Read, by: By | None) -> Grant:
     return grant
 
 
+@lru_cache(None)
 def commands_of(role: Role, kind: Of = "order") -> tuple[str, ...]:
     """The commands about such a thing that this role may ever give, in the order of the table."""
     return tuple(command for (about, command), row in COMMANDS.items() if about == kind and role in row)

@@ -5,7 +5,7 @@ commands are pydantic models and carry the same values. Nothing here reads a clo
 zones'.
 """
 
-import unicodedata
+import re
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_type_hints
@@ -80,9 +80,13 @@ def _no_float(value: object) -> object:
 
 
 def _plain_text(value: str) -> str:
-    if any(unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t" for character in value):
+    if _CONTROL_CHARACTER.search(value):
         raise PydanticCustomError("control_character", "The text holds a control character.")
     return value
+
+
+# All of Unicode's categories Cc and Cs but new line and tab.
+_CONTROL_CHARACTER = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def _https(value: str) -> str:

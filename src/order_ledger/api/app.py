@@ -1,5 +1,6 @@
 """The door as an ASGI application: every route, and the one place that puts a process's parts together."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -20,8 +21,8 @@ from order_ledger.api import (
     party_commands,
     session,
 )
+from order_ledger.api.dispatch import Dispatch
 from order_ledger.api.door import Door
-from order_ledger.api.metrics import Counting
 from order_ledger.api.openapi import PROBLEM_SCHEMA
 from order_ledger.api.problems import MEDIA_TYPE, problem
 from order_ledger.journal.codec import Codec
@@ -31,13 +32,14 @@ from order_ledger.journal.sealing import MasterKey
 from order_ledger.refusals import NotFound, Unavailable
 
 
-def create_app(url: str, master: MasterKey) -> FastAPI:
+def create_app(url: str, master: MasterKey) -> Dispatch:
     """The door to the ledger in this database. Connections are made when it starts, not before."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with psycopg.connect(url, autocommit=True) as connection:
             ledger = inspect(connection)
+        _collect_rarely()
         async with Door(url, Codec(ledger, EVENTS, UPCASTERS), master) as door:
             app.state.door = door
             yield
@@ -51,13 +53,23 @@ def create_app(url: str, master: MasterKey) -> FastAPI:
         docs_url=None,  # the ready-made pages load their scripts from elsewhere
         redoc_url=None,
     )
-    for module in (session, order_commands, order_lists, order_reads, item_commands, party_commands, operation):
+    modules = (session, order_commands, order_lists, order_reads, item_commands, party_commands, operation)
+    for module in modules:
         app.include_router(module.router)
-    app.add_middleware(Counting)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(psycopg.OperationalError, _database_away)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
-    return app
+    return Dispatch(app, (module.router for module in modules))
+
+
+def _collect_rarely() -> None:
+    """What is kept between commands are immutable values without cycles: looking through them finds nothing.
+
+    Looking after every 700 allocations, as Python does unasked, took a tenth of the time of a command.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -1,10 +1,6 @@
 """What a process counts of itself, in Prometheus' text format."""
 
-import time
-from collections.abc import Awaitable, Callable
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from starlette.requests import Request
 from starlette.responses import Response
 
 from order_ledger.journal.writer import Writer
@@ -46,6 +42,17 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Counts a request by its route's template, never by its path: ids are not labels."""
+        children = self._children.get((method, route, status))
+        if children is None:
+            children = (self.requests.labels(method, route, status), self.seconds.labels(method, route))
+            self._children[method, route, status] = children
+        children[0].inc()
+        children[1].observe(seconds)
+
     def observe(self, followers: list[dict[str, object]]) -> None:
         """Takes over what the followers say of themselves."""
         for each in followers:
@@ -55,36 +62,3 @@ class Metrics:
 
     def scrape(self) -> Response:
         return Response(generate_latest(self.registry), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-class Counting:
-    """Counts every request by its route's template, never by its path: ids are not labels."""
-
-    def __init__(self, app: "ASGI") -> None:
-        self._app = app
-
-    async def __call__(self, scope: dict[str, object], receive: object, send: "Send") -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started, status = time.perf_counter(), 500
-
-        async def counted(message: dict[str, object]) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = int(str(message["status"]))
-            await send(message)
-
-        try:
-            await self._app(scope, receive, counted)
-        finally:
-            metrics: Metrics = scope["app"].state.door.metrics  # type: ignore[attr-defined]
-            route = getattr(scope.get("route"), "path", "unmatched")
-            metrics.requests.labels(scope["method"], route, status).inc()
-            metrics.seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
-
-
-Send = Callable[[dict[str, object]], Awaitable[None]]
-ASGI = Callable[[dict[str, object], object, Send], Awaitable[None]]
-
-__all__ = ["Counting", "Metrics", "Request"]

@@ -1,6 +1,9 @@
 """Whether the ledger is well: `/healthz` for anybody, `/readyz` and `/metrics` in detail for those who run it."""
 
+import asyncio
+
 import msgspec
+import psycopg
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -58,8 +61,13 @@ async def _detail(door: Door) -> dict[str, list[dict[str, object]]]:
             """
         )
         holding = [{"pid": pid, "name": name, "seconds": seconds} for pid, name, seconds in await cursor.fetchall()]
-        followers = [msgspec.structs.asdict(each) for each in await lag.status_async(connection)]
+    followers = await asyncio.to_thread(_followers, door.url)
     return {"holding_the_feed": holding, "followers": followers}
+
+
+def _followers(url: str) -> list[dict[str, object]]:
+    with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+        return [msgspec.structs.asdict(each) for each in lag.status(connection)]
 
 
 router.add_api_route("/healthz", healthz, methods=["GET"], tags=["operation"], summary="Does it answer?")

@@ -46,6 +46,7 @@ def serve(settings: Settings, listening: socket.socket) -> None:
             http="httptools",
             lifespan="on",
             server_header=False,
+            proxy_headers=False,  # nothing here asks where a request came from
         )
         uvicorn.Server(config).run(sockets=[listening])
 

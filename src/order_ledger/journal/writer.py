@@ -106,9 +106,8 @@ class Writer:
             open=False,
             timeout=5,
             kwargs={"autocommit": True, "application_name": "order-ledger reader"},
-            check=AsyncConnectionPool.check_connection,
         )
-        self._asked: dict[UUID, tuple[Stream, asyncio.Future[Standing]]] = {}
+        self._asked: list[tuple[Sequence[Stream], asyncio.Future[dict[UUID, Standing]]]] = []
         self._asking: asyncio.Task[None] | None = None
         self._in_flight: dict[tuple[UUID, str], asyncio.Event] = {}
 
@@ -127,24 +126,27 @@ class Writer:
         try:
             async with self._pool.connection() as connection:
                 yield connection
-        except (psycopg.OperationalError, PoolTimeout) as error:
+        except PoolTimeout as error:
+            raise Unavailable() from error
+        except psycopg.OperationalError as error:
+            # Where one connection is lost the others usually are: find out now, not one refusal after the other.
+            await self._pool.check()
             raise Unavailable() from error
 
     async def standing(self, stream: Stream) -> Standing:
         """Where the stream stands now. Those who ask at the same time share one question to the database."""
-        asked = self._asked.get(stream.id)
-        if asked is None:
-            asked = (stream, asyncio.get_running_loop().create_future())
-            self._asked[stream.id] = asked
-            if self._asking is None:
-                self._asking = asyncio.create_task(self._ask())
-        return await asyncio.shield(asked[1])
+        return (await self.standings((stream,)))[stream.id]
 
-    async def standings(self, streams: Iterable[Stream]) -> dict[UUID, Standing]:
+    async def standings(self, streams: Sequence[Stream]) -> dict[UUID, Standing]:
         """The same for several, in one question."""
-        streams = list(streams)
-        found = await asyncio.gather(*(self.standing(stream) for stream in streams))
-        return {stream.id: standing for stream, standing in zip(streams, found, strict=True)}
+        if not streams:
+            return {}
+        answer: asyncio.Future[dict[UUID, Standing]] = asyncio.get_running_loop().create_future()
+        self._asked.append((streams, answer))
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask(), name="standings")
+        found = await answer
+        return {stream.id: found[stream.id] for stream in streams}
 
     async def past(self, stream: Stream, version: int) -> Standing:
         """Where the stream stood at this version."""
@@ -238,7 +240,9 @@ class Writer:
     async def _encode(
         self, streams: Sequence[Stream], standings: Mapping[UUID, Standing], decision: Decision
     ) -> list[Appending]:
-        needed = set().union(*(self.codec.keys_needed(f, decision.cause) for f in decision.facts.values()))
+        needed = {
+            name for facts in decision.facts.values() for name in self.codec.keys_needed(facts, decision.cause)
+        }
         if self.keyring.missing(needed):
             async with self.connection() as connection:
                 await self.keyring.make_async(connection, needed)
@@ -323,22 +327,25 @@ class Writer:
 
     async def _ask(self) -> None:
         while self._asked:
-            asked, self._asked = self._asked, {}
+            asked, self._asked = self._asked, []
+            wanted = {stream.id: stream for streams, _ in asked for stream in streams}
             try:
-                found = await self._read([stream for stream, _ in asked.values()])
+                try:
+                    found = await self._read(wanted)
+                except Unavailable:
+                    found = await self._read(wanted)  # on a new connection, if there is one to be had
             except Exception as error:
-                for _, future in asked.values():
-                    if not future.done():
-                        future.set_exception(error)
-                        future.exception()  # it was told to whoever still waits
+                for _, answer in asked:
+                    if not answer.done():
+                        answer.set_exception(error)
             else:
-                for stream, future in asked.values():
-                    if not future.done():
-                        future.set_result(found[stream.id])
+                for _, answer in asked:
+                    if not answer.done():
+                        answer.set_result(found)
         self._asking = None
 
-    async def _read(self, streams: Sequence[Stream]) -> dict[UUID, Standing]:
-        known = {stream.id: self._cached.get(stream.id) or self._unbegun(stream) for stream in streams}
+    async def _read(self, streams: Mapping[UUID, Stream]) -> dict[UUID, Standing]:
+        known = {stream.id: self._cached.get(stream.id) or self._unbegun(stream) for stream in streams.values()}
         async with self.connection() as connection:
             cursor = await connection.execute(
                 _TAIL, (list(known), [standing.version for standing in known.values()]), prepare=True
@@ -347,7 +354,7 @@ class Writer:
         tails: dict[UUID, list[TupleRow]] = {}
         for row in rows:
             tails.setdefault(row[0], []).append(row)
-        for stream in streams:
+        for stream in streams.values():
             if tail := tails.get(stream.id):
                 entries = [self.codec.decode(bytes(state), position) for _, state, _, position in tail]
                 known[stream.id] = self._advance(stream, known[stream.id], entries, [bytes(row[2]) for row in tail])

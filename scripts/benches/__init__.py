@@ -1,0 +1,1 @@
+"""What is measured: each module is a bench, run by `scripts/bench NAME`."""
