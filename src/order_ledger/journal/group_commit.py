@@ -12,13 +12,15 @@ from uuid import UUID
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.errors import UniqueViolation
+from psycopg.errors import ReadOnlySqlTransaction, UniqueViolation
 from psycopg.rows import TupleRow
 
 from order_ledger.journal.appending import STATEMENT, Outcome, Proposal, is_race, outcomes, parameters
 from order_ledger.refusals import Unavailable
 
 _MOST_RACES = 20
+# A server that takes no writes was the primary until a moment ago: its successor is found by connecting again.
+_LOST = (psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction)
 
 
 class GroupCommit:
@@ -56,6 +58,8 @@ class GroupCommit:
         After `Unavailable` it may have been done all the same: the same key again gives the answer.
         """
         assert proposal.key is not None, "a proposal without a key cannot be sent again"
+        if self._task is None or self._task.done():
+            raise Unavailable()  # nobody would ever send it
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((proposal, future))
         self._arrived.set()
@@ -68,14 +72,15 @@ class GroupCommit:
             if not batch:
                 self._arrived.clear()
                 continue
-            await self._answer(batch)
+            try:
+                await self._answer(batch)
+            except BaseException:
+                self._fail(batch, Unavailable())
+                raise
 
     async def _answer(self, batch: Sequence[tuple[Proposal, asyncio.Future[Outcome]]]) -> None:
         try:
             found = await self._send([proposal for proposal, _ in batch])
-        except asyncio.CancelledError:
-            self._fail(batch, Unavailable())
-            raise
         except Unavailable as error:
             self._fail(batch, error)
         except Exception as error:
@@ -120,7 +125,7 @@ class GroupCommit:
     async def _send(self, proposals: Sequence[Proposal]) -> list[Outcome]:
         sent = parameters(proposals)
         until = asyncio.get_running_loop().time() + self._patience_seconds
-        races = 0
+        races = losses = 0
         while True:
             try:
                 connection = await self._connected()
@@ -131,11 +136,12 @@ class GroupCommit:
                 if not is_race(violation) or races == _MOST_RACES:
                     raise
                 await asyncio.sleep(0.001 * races)
-            except psycopg.OperationalError as error:
+            except _LOST as error:
                 await self._forget_connection()
                 if asyncio.get_running_loop().time() > until:
                     raise Unavailable() from error
-                await asyncio.sleep(0.1)
+                losses += 1
+                await asyncio.sleep(0 if losses == 1 else 0.1)
 
     async def _connected(self) -> AsyncConnection[TupleRow]:
         if self._connection is None or self._connection.closed:
