@@ -1,7 +1,7 @@
 """One stream on its way through a batch. Pure: no clock, no I/O."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from msgspec import Struct
@@ -11,16 +11,25 @@ from order_ledger.journal.codec import Codec
 from order_ledger.journal.feed import FeedRow
 
 
+class Kept(NamedTuple):
+    """What a stream came to, kept in memory from one batch to the next: its state, and the rows it is written as."""
+
+    state: Any
+    rows: Rows
+
+
 class Stream(Struct):
     """The rows that a stream has, the entries that come, and the rows that they make of it.
 
-    `failed_at` is the entry that could not be folded, and `error` why.
+    `state` is what those rows say; where it is None and there are rows, they are asked. `failed_at` is the entry that
+    could not be folded, and `error` why.
     """
 
     stream: UUID
     folding: Folding[Any]
     entries: Sequence[FeedRow]
     before: Mapping[str, Sequence[Row]]
+    state: Any = None
     after: Rows | None = None
     failed_at: FeedRow | None = None
     error: str = ""
@@ -36,22 +45,24 @@ def fold_stream(stream: Stream, codec: Codec) -> None:
 
     Whatever a fold raises concerns this stream alone, so nothing is let through.
     """
-    folding, entry = stream.folding, stream.entries[0]
+    folding, entry, state = stream.folding, stream.entries[0], stream.state
     try:
-        state = folding.state(stream.before) if stream.before else None
+        if state is None and stream.before:
+            state = folding.state(stream.before)
     except Exception as error:
         stream.fail(entry, error)
         return
-    folded = None
+    folded = False
     for entry in stream.entries:
         try:
-            folded = state = folding.fold(state, codec.decode(entry.state, entry.position))
+            state = folding.fold(state, codec.decode(entry.state, entry.position))
+            folded = True
         except Exception as error:
             stream.fail(entry, error)
             break
-    if folded is None:
+    if not folded:
         return
     try:
-        stream.after = folding.rows(folded)
+        stream.state, stream.after = state, folding.rows(state)
     except Exception as error:
         stream.fail(stream.entries[0], error)

@@ -23,10 +23,10 @@ class CannotFollow(Exception):
     """This process must not go on from what the database holds of the projection; the message says what to do."""
 
 
-def install(connection: Connection[TupleRow], projection: Projection, parts: int = 1) -> str:
+def install(connection: Connection[TupleRow], projection: Projection, parts: int | None = None) -> str:
     """Makes what is missing of this version; answers the name of its schema. Several at once wait for each other.
 
-    The connection is in autocommit. Raises `CannotFollow`.
+    Without a number of parts it stays divided as it is. The connection is in autocommit. Raises `CannotFollow`.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MUTEX,))
@@ -99,16 +99,17 @@ def _check_form(connection: Connection[TupleRow], projection: Projection, schema
         )
 
 
-def _divide(connection: Connection[TupleRow], schema: str, parts: int) -> None:
+def _divide(connection: Connection[TupleRow], schema: str, parts: int | None) -> None:
     """One bookmark for each part. Another number of parts goes on only from where all of the old ones stand."""
-    if not 1 <= parts <= MOST_PARTS:
+    if parts is not None and not 1 <= parts <= MOST_PARTS:
         raise CannotFollow(f"A projection has 1 to {MOST_PARTS} parts, not {parts}.")
     bookmarks = sql.Identifier(schema, "bookmark")
     stand = connection.execute(
         sql.SQL("SELECT part, parts, position FROM {} ORDER BY part FOR UPDATE").format(bookmarks)
     ).fetchall()
-    if stand and stand[0][1] == parts:
+    if stand and parts in (None, stand[0][1]):
         return
+    parts = parts or 1
     positions = {position for _, _, position in stand} or {0}
     if len(positions) > 1:
         raise CannotFollow(

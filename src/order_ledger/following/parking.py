@@ -76,23 +76,28 @@ def parked_streams(connection: Connection[TupleRow], schema: str) -> list[Parked
     return [Parked(*row) for row in rows]
 
 
-def retry(connection: Connection[TupleRow], projection: Projection, stream: UUID | None = None) -> list[Parked]:
-    """Folds parked streams anew, from their first entry to where their part stands; answers those that fail again.
+def retry(
+    connection: Connection[TupleRow], projection: Projection, stream: UUID | None = None
+) -> tuple[list[UUID], list[Parked]]:
+    """Folds parked streams anew, from their first entry to where their part stands.
 
-    The connection is in autocommit. Each stream is a transaction of its own, which the follower waits for.
+    Answers those that were put back, and those that failed again. The connection is in autocommit; each stream is a
+    transaction of its own, which the follower waits for.
     """
     connection.isolation_level = IsolationLevel.READ_COMMITTED
     codec = Codec(inspect(connection), EVENTS, UPCASTERS)
     schema = installing.versions(connection, projection.name).get(projection.version)
     if schema is None:
-        return []
+        return [], []
     foldings: dict[str, Folding[Any]] = {folding.kind: folding for folding in projection.foldings}
     installing.enter(connection, schema)
-    for parked in parked_streams(connection, schema):
-        if stream is None or parked.stream == stream:
-            with connection.transaction():
-                _retry_one(connection, projection, parked, foldings, codec)
-    return [parked for parked in parked_streams(connection, schema) if stream is None or parked.stream == stream]
+    tried = [parked for parked in parked_streams(connection, schema) if stream is None or parked.stream == stream]
+    for parked in tried:
+        with connection.transaction():
+            _retry_one(connection, projection, parked, foldings, codec)
+    failing = {parked.stream: parked for parked in parked_streams(connection, schema)}
+    put_back = [parked.stream for parked in tried if parked.stream not in failing]
+    return put_back, [failing[parked.stream] for parked in tried if parked.stream in failing]
 
 
 def _retry_one(

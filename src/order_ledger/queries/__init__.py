@@ -1,0 +1,1 @@
+"""Questions to read models: one module for each, SELECT in, frozen values out."""

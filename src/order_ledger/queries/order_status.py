@@ -1,0 +1,258 @@
+"""Where orders stand: lists, searches, queues, and how many are in which state.
+
+What is asked is a value, `sql` and parameters follow from it, and rows become values. Who may ask what is the caller's
+affair: `Whose` narrows a list to the orders of one party, and `names` lets a search look at the names of persons.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, LiteralString
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+from psycopg import AsyncConnection, Connection
+from psycopg.rows import TupleRow
+
+STATES = (
+    "placed",
+    "confirmed",
+    "in_production",
+    "ready_to_ship",
+    "shipping",
+    "delivered",
+    "completed",
+    "rejected",
+    "cancelled",
+)
+LARGEST_PAGE = 200
+ANYBODY = UUID(int=0)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class BadCursor(ValueError):
+    """The cursor is not one that a list gave."""
+
+
+class OrderStatus(Struct, frozen=True, kw_only=True):
+    """Where an order stands. Times are UTC; amounts are in the order's currency, with its decimals.
+
+    `state_since` is when the entry was recorded that put the order in its state. `waiting` says whose turn it is, as
+    role and what for.
+    """
+
+    order_id: UUID
+    number: str
+    reference: str | None
+    consumer: UUID
+    seller: UUID
+    seller_name: str
+    history: bool
+    placed_at: datetime | None
+    listed_at: datetime
+    promised_by: datetime | None
+    state: str
+    state_since: datetime
+    changed_at: datetime
+    reads: str
+    held: bool
+    held_for: str | None
+    currency: str
+    net: Decimal
+    tax: Decimal
+    total: Decimal
+    refund_owed: Decimal
+    payment: str
+    stock: str
+    fulfilment: str
+    returned: str
+    goods_lines: int
+    goods_units: int
+    first_description: str
+    open_problems: int
+    open_questions: int
+    open_shortages: int
+    delay_expected: bool
+    delay_unanswered: bool
+    tracking_numbers: list[str]
+    rma_numbers: list[str]
+    waiting: list[str]
+
+
+class Whose(Struct, frozen=True):
+    """The orders of one party: bought by this consumer, or sold, made or kept by this organisation."""
+
+    role: str
+    party: UUID
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What a list shall hold. All that is given must hold; nothing given is every order, the latest first.
+
+    `queue` is a role whose turn it is; with `whose` of the same role, that party's turn. `search` finds by the start
+    of a number, reference, tracking or return number, and with `names` by part of a name or an e-mail address.
+    """
+
+    states: tuple[str, ...] = ()
+    queue: str | None = None
+    search: str | None = None
+    names: bool = False
+    placed_after: datetime | None = None
+    placed_before: datetime | None = None
+    whose: Whose | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+class Page(Struct, frozen=True):
+    """Some of a list, and where it goes on; None at its end."""
+
+    orders: tuple[OrderStatus, ...]
+    next_cursor: str | None
+
+
+class Counts(Struct, frozen=True):
+    """How many orders are in each state, as of this position of the journal."""
+
+    orders: int
+    states: dict[str, int]
+    position: int
+
+
+async def list_orders(connection: AsyncConnection[TupleRow], asked: Asked) -> Page:
+    """A page of the list. Raises `BadCursor`."""
+    query, parameters = listing(asked)
+    found = await connection.execute(query, parameters)
+    return page(await found.fetchall(), asked.limit)
+
+
+async def order(connection: AsyncConnection[TupleRow], order_id: UUID) -> OrderStatus | None:
+    """One order."""
+    found = await connection.execute(_ONE, (order_id,))
+    row = await found.fetchone()
+    return OrderStatus(**dict(zip(_COLUMNS, row, strict=True))) if row else None
+
+
+async def count_by_state(connection: AsyncConnection[TupleRow], whose: Whose | None = None) -> Counts:
+    """How many orders are in each state."""
+    query, parameters = counting(whose)
+    return counts(await (await connection.execute(query, parameters)).fetchall())
+
+
+def count_by_state_now(connection: Connection[TupleRow], whose: Whose | None = None) -> Counts:
+    """The same for processes that may wait."""
+    query, parameters = counting(whose)
+    return counts(connection.execute(query, parameters).fetchall())
+
+
+def listing(asked: Asked) -> tuple[LiteralString, dict[str, Any]]:
+    """The statement that finds a page of the list, and one row more where it goes on; and its parameters."""
+    source: LiteralString = "order_status.orders o"
+    conditions: list[LiteralString] = []
+    parameters: dict[str, Any] = {"limit": _page_size(asked.limit) + 1}
+    listed: LiteralString = "o.listed_at"
+    if asked.whose is not None:
+        # Ordered by the party's own index, so that a page of a large seller costs no more than one of a small.
+        source = "order_status.party w JOIN order_status.orders o USING (order_id)"
+        conditions.append("w.party = %(party)s AND w.role = %(role)s")
+        listed = "w.listed_at"
+        parameters |= {"party": asked.whose.party, "role": asked.whose.role}
+    if asked.states:
+        conditions.append("o.state = ANY(%(states)s)")
+        parameters["states"] = list(asked.states)
+    if asked.queue is not None:
+        turn: LiteralString = "t.role = %(queue)s"
+        if asked.whose is not None and asked.whose.role == asked.queue:
+            turn = "t.role = %(queue)s AND t.party IN (%(party)s, %(anybody)s)"
+            parameters["anybody"] = ANYBODY
+        conditions.append("o.order_id IN (SELECT t.order_id FROM order_status.waiting t WHERE " + turn + ")")
+        parameters["queue"] = asked.queue
+    if asked.placed_after is not None:
+        conditions.append(listed + " > %(placed_after)s")
+        parameters["placed_after"] = asked.placed_after
+    if asked.placed_before is not None:
+        conditions.append(listed + " < %(placed_before)s")
+        parameters["placed_before"] = asked.placed_before
+    if asked.search is not None and (sought := asked.search.strip().lower()):
+        conditions.append(_FOUND_BY_NUMBER_OR_NAME if asked.names else _FOUND_BY_NUMBER)
+        parameters |= {"from": sought, "to": sought + "\U0010ffff", "like": f"%{_literally(sought)}%"}
+    if asked.cursor is not None:
+        conditions.append("(" + listed + ", o.order_id) < (%(after_at)s, %(after_id)s)")
+        parameters["after_at"], parameters["after_id"] = _opened(asked.cursor)
+    where: LiteralString = " WHERE " + " AND ".join(conditions) if conditions else ""
+    ordered: LiteralString = " ORDER BY " + listed + " DESC, o.order_id DESC LIMIT %(limit)s"
+    return "SELECT " + _SELECTED + " FROM " + source + where + ordered, parameters
+
+
+def page(rows: Sequence[TupleRow], limit: int) -> Page:
+    """The page that these rows are."""
+    size = _page_size(limit)
+    orders = tuple(OrderStatus(**dict(zip(_COLUMNS, row, strict=True))) for row in rows[:size])
+    return Page(orders, _cursor(orders[-1]) if len(rows) > size else None)
+
+
+def counting(whose: Whose | None = None) -> tuple[LiteralString, dict[str, Any]]:
+    """The statement that counts, and its parameters. One statement: the counts are those of the position."""
+    if whose is None:
+        return _COUNT + "order_status.orders o GROUP BY o.state", {}
+    return (
+        _COUNT + "order_status.party w JOIN order_status.orders o USING (order_id) "
+        "WHERE w.party = %(party)s AND w.role = %(role)s GROUP BY o.state",
+        {"party": whose.party, "role": whose.role},
+    )
+
+
+def counts(rows: Sequence[TupleRow]) -> Counts:
+    """The counts that these rows are, every state named."""
+    found: Mapping[str, int] = {state: number for state, number, _ in rows if state is not None}
+    position = max(at for _, _, at in rows)
+    return Counts(sum(found.values()), {state: found.get(state, 0) for state in STATES}, position)
+
+
+_COLUMNS = tuple(field.name for field in msgspec.structs.fields(OrderStatus))
+_SELECTED: LiteralString = """
+    o.order_id, o.number, o.reference, o.consumer, o.seller, o.seller_name, o.history, o.placed_at, o.listed_at,
+    o.promised_by, o.state, o.state_since, o.changed_at, o.reads, o.held, o.held_for, o.currency, o.net, o.tax,
+    o.total, o.refund_owed, o.payment, o.stock, o.fulfilment, o.returned, o.goods_lines, o.goods_units,
+    o.first_description, o.open_problems, o.open_questions, o.open_shortages, o.delay_expected, o.delay_unanswered,
+    o.tracking_numbers, o.rma_numbers,
+    array(SELECT DISTINCT t.role || ':' || t.what FROM order_status.waiting t WHERE t.order_id = o.order_id ORDER BY 1)
+"""
+_ONE: LiteralString = "SELECT " + _SELECTED + " FROM order_status.orders o WHERE o.order_id = %s"
+_COUNT: LiteralString = (
+    "SELECT NULL, 0, min(position) FROM order_status.bookmark UNION ALL SELECT o.state, count(*), 0 FROM "
+)
+_FOUND_BY_NUMBER: LiteralString = (
+    "o.order_id IN (SELECT f.order_id FROM order_status.term f WHERE f.term >= %(from)s AND f.term < %(to)s)"
+)
+_FOUND_BY_NUMBER_OR_NAME: LiteralString = (
+    "(" + _FOUND_BY_NUMBER + " OR o.consumer IN (SELECT c.person FROM personal.contact c WHERE c.search LIKE %(like)s))"
+)
+
+
+def _page_size(limit: int) -> int:
+    return min(max(limit, 1), LARGEST_PAGE)
+
+
+def _literally(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _cursor(last: OrderStatus) -> str:
+    at = (last.listed_at - _EPOCH) // _MICROSECOND
+    return base64.urlsafe_b64encode(at.to_bytes(8, "big", signed=True) + last.order_id.bytes).decode()
+
+
+def _opened(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        raw = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
+        if len(raw) != 24:
+            raise BadCursor("The cursor is not one that a list gave.")
+        at = _EPOCH + _MICROSECOND * int.from_bytes(raw[:8], "big", signed=True)
+        return at, UUID(bytes=raw[8:])
+    except (UnicodeEncodeError, binascii.Error, OverflowError) as error:
+        raise BadCursor("The cursor is not one that a list gave.") from error
