@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4, uuid5
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 
 from order_ledger.entries import By, Cause, CommandRef, Fact
@@ -164,6 +164,10 @@ class Report(NamedTuple):
 def torture(url: str, folder: Path, *, seed: int, workers: int, seconds: float) -> Report:
     """Runs it all on this database, which holds a ledger."""
     stop = folder / "stop"
+    with psycopg.connect(url, autocommit=True) as connection:
+        # Shorter than the time between kills, for a kill would end a deadlock before anybody noticed it.
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("ALTER DATABASE {} SET deadlock_timeout = '5ms'").format(name))
     commands = [
         [sys.executable, "-m", "tests.journal.commit_torture", "worker", url, str(seed), str(n), str(stop),
          str(folder / f"{n}.json")]
