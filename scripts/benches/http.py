@@ -19,22 +19,23 @@ from contextlib import asynccontextmanager, contextmanager
 
 import psycopg
 import uvicorn
-from benches._harness import arguments, report, row, server, server_version, shuffled_rounds
 from fastapi import FastAPI, Request
 from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
+from benches._harness import arguments, report, row, server, server_version, shuffled_rounds
 from order_ledger.accounts import Tokens
 from order_ledger.administration import Administration
 from order_ledger.api.app import create_app
 from order_ledger.api.dispatch import Dispatch
+from order_ledger.api.serving import server_config
+from order_ledger.entries import By, Cause, CommandRef, Fact
 from order_ledger.identifiers import uuid7
 from order_ledger.items.commands import ListItem
 from order_ledger.items.decisions import Context, decide
 from order_ledger.items.item import item_id
-from order_ledger.entries import By, Cause, CommandRef, Fact
 from order_ledger.journal import group_commit, writer
 from order_ledger.journal.appending import STATEMENT, Outcome, Proposal, is_race, outcomes, parameters
 from order_ledger.journal.journal import Journal
@@ -148,9 +149,7 @@ def door(make: Callable[[str], Dispatch | FastAPI], url: str) -> Iterator[str]:
         worker = os.fork()
         if worker == 0:
             try:
-                config = uvicorn.Config(
-                    make(url), log_level="warning", access_log=False, loop="uvloop", http="httptools"
-                )
+                config = server_config(make(url), "warning")
                 uvicorn.Server(config).run(sockets=[listening])
             finally:
                 os._exit(0)

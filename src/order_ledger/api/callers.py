@@ -41,13 +41,16 @@ class Caller(Struct, frozen=True):
         return next(iter(sorted(filter(None, self.organisations))), None)
 
 
-async def caller(request: Request, tokens: Tokens, writer: Writer) -> Caller:
-    """Raises `Unauthenticated`, `RoleRequired`, `NotAllowed` for a role that is not held, and `Invalid`."""
+def person_of(request: Request, tokens: Tokens) -> UUID:
+    """Whose token was sent; raises `Unauthenticated`. Asks nobody."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated()
-    person_id = tokens.person(token.strip())
-    person: Person | None = (await writer.standing(Stream("person", person_id))).state
+    return tokens.person(token.strip())
+
+
+def calling_as(request: Request, person_id: UUID, person: Person | None) -> Caller:
+    """The person in the role they chose; raises `RoleRequired`, `NotAllowed` for a role not held, and `Invalid`."""
     held: frozenset[tuple[Role, UUID | None]] = person.roles if person is not None else frozenset()
     role = _chosen(request.headers.get("ledger-role"), tuple(sorted({role for role, _ in held})))
     return Caller(
@@ -56,6 +59,12 @@ async def caller(request: Request, tokens: Tokens, writer: Writer) -> Caller:
         frozenset(organisation for held_role, organisation in held if held_role == role),
         _on_behalf_of(request, role),
     )
+
+
+async def caller(request: Request, tokens: Tokens, writer: Writer) -> Caller:
+    """Who is calling; raises what the two above do."""
+    person_id = person_of(request, tokens)
+    return calling_as(request, person_id, (await writer.standing(Stream("person", person_id))).state)
 
 
 def _chosen(wanted: str | None, held: tuple[Role, ...]) -> Role:

@@ -29,16 +29,27 @@ CallersHandler = Callable[[Request, Caller], Awaitable[Response]]
 
 
 def answered(what: str, handler: CallersHandler) -> Handler:
-    """The handler with every refusal answered as a problem, and written down with who tried."""
+    """The handler once it is known who is calling, with every refusal answered and written down."""
 
     async def handle(request: Request) -> Response:
-        door = door_of(request)
-        calling: Caller | None = None
+        calling = request.scope["calling"] = await door_of(request).caller(request)
+        return await handler(request, calling)
+
+    return refusals_answered(what, handle)
+
+
+def refusals_answered(what: str, handler: Handler) -> Handler:
+    """The handler with every refusal answered as a problem, and written down with who tried.
+
+    The handler leaves who is calling in the request's scope, as `calling`, as soon as it knows.
+    """
+
+    async def handle(request: Request) -> Response:
         try:
-            calling = await door.caller(request)
-            return await handler(request, calling)
+            return await handler(request)
         except Refusal as refusal:
-            door.metrics.refusals.labels(refusal.code).inc()
+            door_of(request).metrics.refusals.labels(refusal.code).inc()
+            calling: Caller | None = request.scope.get("calling")
             if calling is not None or isinstance(refusal, Unauthenticated):
                 await _write_down(request, calling, what, refusal)
             return problem(refusal, **getattr(refusal, "more", {}))

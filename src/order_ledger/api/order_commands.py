@@ -11,8 +11,19 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from order_ledger.api.callers import Caller
-from order_ledger.api.commanding import CallersHandler, answer, answered, cause_of, expected_version, facts, now, parse
+from order_ledger.api.callers import Caller, calling_as, person_of
+from order_ledger.api.commanding import (
+    CallersHandler,
+    Handler,
+    answer,
+    answered,
+    cause_of,
+    expected_version,
+    facts,
+    now,
+    parse,
+    refusals_answered,
+)
 from order_ledger.api.door import Door, body_of, door_of
 from order_ledger.api.openapi import command_operation
 from order_ledger.api.views import Opener, key_ids
@@ -25,7 +36,7 @@ from order_ledger.orders.decisions import Context, allowed_commands, decide, exc
 from order_ledger.orders.events import AddressChanged, OrderPlaced
 from order_ledger.orders.order import Order
 from order_ledger.parties.organisation import RegisteredOrganisation
-from order_ledger.refusals import Blocker, NotFound, Refusal, Refused, Stale
+from order_ledger.refusals import Blocker, Invalid, NotFound, Refusal, Refused, Stale
 from order_ledger.rights import Scope, may, whose
 from order_ledger.values import Address, Contact
 
@@ -55,34 +66,51 @@ def named_lines(command: object) -> frozenset[int]:
     return frozenset(([one] if one is not None else []) + [getattr(each, "line", each) for each in many])
 
 
-async def place(request: Request, calling: Caller) -> Response:
-    door = door_of(request)
-    consumer = calling.on_behalf_of or calling.person
-    by = calling.by(Scope(consumer=consumer))
-    may("place", by, Scope(consumer=consumer))
-    body = await body_of(request)
-    key = door.key(request, calling.person, calling, body)
-    command = parse(Place, body)
-    order_id, identity, seller_stream = uuid7(), uuid7(), Stream("organisation", command.seller)
-    wanted = {line.sku: Stream("item", item_id(line.seller or command.seller, line.sku)) for line in command.lines}
-    related = await door.writer.standings([seller_stream, *wanted.values()])
-    cause = cause_of(by, command, identity, consumer)
-    stream = Stream("order", order_id)
+async def place(request: Request) -> Response:
+    """Checked in the same order as every command; what the database is asked for is asked in one question.
 
-    def decided(standings: Mapping[UUID, Standing]) -> Decision:
-        moment = now()
-        context = Context(
-            now=moment,
-            by=by,
-            command=identity,
-            order_id=order_id,
-            listings={sku: state for sku, each in wanted.items() if (state := related[each.id].state) is not None},
-            seller=related[command.seller].state,
-        )
-        return Decision({order_id: facts(decide(None, command, context), command, moment)}, cause)
+    Therefore the body is read first, and what is wrong with it is told in its turn.
+    """
+    door = door_of(request)
+    person = Stream("person", person_of(request, door.tokens))
+    try:
+        body = await body_of(request)
+        command, wrong = parse(Place, body), None
+    except Invalid as invalid:
+        body, command, wrong = b"", None, invalid
+    wanted = _wanted(command) if command is not None else {}
+    sellers = [Stream("organisation", command.seller)] if command is not None else []
+    found = await door.writer.standings([person, *sellers, *wanted.values()])
+    calling = request.scope["calling"] = calling_as(request, person.id, found[person.id].state)
+    consumer = calling.on_behalf_of or calling.person
+    scope = Scope(consumer=consumer)
+    by = calling.by(scope)
+    may("place", by, scope)
+    key = door.key(request, calling.person, calling, body)
+    if command is None:
+        assert wrong is not None
+        raise wrong
+    stream, identity = Stream("order", uuid7()), uuid7()
+    cause = cause_of(by, command, identity, consumer)
+    context = Context(
+        now=now(),
+        by=by,
+        command=identity,
+        order_id=stream.id,
+        listings={sku: state for sku, each in wanted.items() if (state := found[each.id].state) is not None},
+        seller=found[command.seller].state,
+    )
+
+    def decided(_: Mapping[UUID, Standing]) -> Decision:
+        return Decision({stream.id: facts(decide(None, command, context), command, context.now)}, cause)
 
     written = await door.writer.write(key, [stream], decided, new=True)
     return told(written, next(iter(written.standings)), calling, 201)
+
+
+def _wanted(command: Place) -> dict[str, Stream]:
+    """The items that are ordered, by SKU."""
+    return {line.sku: Stream("item", item_id(line.seller or command.seller, line.sku)) for line in command.lines}
 
 
 def on_order(command_type: type[Command]) -> CallersHandler:
@@ -250,10 +278,10 @@ def _reaches(name: str, by: By, scope: Scope) -> bool:
     return True
 
 
-def _add(path: str, name: str, model: type[BaseModel], handler: CallersHandler, status: int = 200) -> None:
+def _add(path: str, name: str, model: type[BaseModel], handler: Handler, status: int = 200) -> None:
     router.add_api_route(
         path,
-        answered(name, handler),
+        handler,
         methods=["POST"],
         status_code=status,
         name=name,
@@ -265,7 +293,7 @@ def _add(path: str, name: str, model: type[BaseModel], handler: CallersHandler, 
     )
 
 
-_add("/v1/orders", "place", Place, place, 201)
+_add("/v1/orders", "place", Place, refusals_answered("place", place), 201)
 for _name, _command in COMMANDS.items():
     if _command is not Place:
-        _add(f"/v1/orders/{{order_id}}/{_name}", _name, _command, on_order(_command))
+        _add(f"/v1/orders/{{order_id}}/{_name}", _name, _command, answered(_name, on_order(_command)))

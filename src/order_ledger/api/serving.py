@@ -9,8 +9,10 @@ from contextlib import suppress
 
 import psycopg
 import uvicorn
+from fastapi import FastAPI
 
 from order_ledger.api.app import create_app
+from order_ledger.api.dispatch import Dispatch
 from order_ledger.embedded_postgres import ServerError, server_for
 from order_ledger.journal.migrations import Unfit
 from order_ledger.journal.sealing import master_key
@@ -37,18 +39,23 @@ def serve(settings: Settings, listening: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))
     with server_for(settings) as url:
         app = create_app(url, master_key(settings.home, settings.secret_master_key))
-        config = uvicorn.Config(
-            app,
-            log_level=settings.log_level,
-            access_log=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-            loop="uvloop" if sys.platform != "win32" else "asyncio",
-            http="httptools",
-            lifespan="on",
-            server_header=False,
-            proxy_headers=False,  # nothing here asks where a request came from
-        )
+        config = server_config(app, settings.log_level)
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def server_config(app: Dispatch | FastAPI, log_level: str) -> uvicorn.Config:
+    """How uvicorn answers for us."""
+    return uvicorn.Config(
+        app,
+        log_level=log_level,
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        http="httptools",
+        lifespan="on",
+        server_header=False,
+        proxy_headers=False,  # nothing here asks where a request came from
+    )
 
 
 def serve_many(settings: Settings, listening: socket.socket) -> int:

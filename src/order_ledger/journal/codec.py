@@ -98,6 +98,8 @@ class Encoded(Struct, frozen=True):
     recorded_at: datetime
     hash: bytes
     state: bytes
+    entry: Entry[Event] | None = None
+    """The same as it would be read back, sealed; its position is not known yet."""
 
 
 def genesis(ledger: UUID, kind: Kind, stream: UUID) -> bytes:
@@ -175,7 +177,11 @@ class Codec:
                     Violation("", "too_large", f"It makes an entry of {len(state):,} bytes; at most 65,535 are kept.")
                 )
             digest = hashlib.sha256(state).digest()
-            encoded.append(Encoded(stream, version, name, kind, recorded_at, digest, state))
+            entry = Entry(
+                kind, stream, version, event, fact.at, recorded_at, cause.by, cause.through, cause.command,
+                cause.reason_code, reason, cause.answers, fact.breaches, cause.source,
+            )  # fmt: skip
+            encoded.append(Encoded(stream, version, name, kind, recorded_at, digest, state, entry))
         return encoded
 
     def stored(self, state: bytes) -> Stored:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import psycopg
 from msgspec import Struct
+from msgspec.structs import replace
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -240,9 +241,7 @@ class Writer:
     async def _encode(
         self, streams: Sequence[Stream], standings: Mapping[UUID, Standing], decision: Decision
     ) -> list[Appending]:
-        needed = {
-            name for facts in decision.facts.values() for name in self.codec.keys_needed(facts, decision.cause)
-        }
+        needed = {name for facts in decision.facts.values() for name in self.codec.keys_needed(facts, decision.cause)}
         if self.keyring.missing(needed):
             async with self.connection() as connection:
                 await self.keyring.make_async(connection, needed)
@@ -276,7 +275,11 @@ class Writer:
         for stream, appending in zip(streams, appendings, strict=True):
             last = outcome.positions[outcome.streams.index(stream.id)]
             first = last - len(appending.entries) + 1
-            entries = [self.codec.decode(each.state, first + n) for n, each in enumerate(appending.entries)]
+            entries = [
+                replace(each.entry, position=first + n)
+                for n, each in enumerate(appending.entries)
+                if each.entry is not None
+            ]
             appended += entries
             after[stream.id] = self._advance(
                 stream, before[stream.id], entries, [each.hash for each in appending.entries]

@@ -134,7 +134,7 @@ def allowed_commands(order: Order, by: By, context: Context) -> tuple[AllowedCom
             continue
         rules = _RULES[command]
         blockers = (*rules.standing(order, context), *rules.overview(order, context))
-        found.append(AllowedCommand(name, tuple(dict.fromkeys(blockers))))
+        found.append(AllowedCommand(name, blockers if len(blockers) < 2 else tuple(dict.fromkeys(blockers))))
     return tuple(found)
 
 
