@@ -15,6 +15,7 @@ from order_ledger.items.item import Item, item_id
 from order_ledger.orders.events import (
     Allocation,
     Buyer,
+    CountedLine,
     InspectionItemCompleted,
     LineKind,
     OrderConfirmed,
@@ -27,6 +28,11 @@ from order_ledger.orders.events import (
     ProductionCompleted,
     ProductionStarted,
     ProductionStepCompleted,
+    ReturnApproved,
+    ReturnLine,
+    ReturnReceived,
+    ReturnRequested,
+    ReturnShipped,
     StockAllocated,
 )
 from order_ledger.parties.events import TaxRule
@@ -354,3 +360,26 @@ def paid(
         instalments=None,
         account_hint="4242",
     )
+
+
+# Returns: one of three books comes back
+
+RMA = "261121-K7Q4M-9TXWB-R1"
+REQUESTED = ReturnRequested(
+    rma=RMA, lines=(ReturnLine(1, 1, "changed_mind"),), wanted="refund", exchange_for=(), evidence=()
+)
+APPROVED = ReturnApproved(
+    rma=RMA, lines=(Units(1, 1),), send_to=SELLER, send_by=TODAY + timedelta(days=14), postage="consumer"
+)
+RETURN_SHIPPED = ReturnShipped(
+    rma=RMA,
+    shipment=RETURN_SHIPMENT,
+    carrier="dhl",
+    tracking_number="9",
+    tracking_url="https://www.dhl.com/track?id=9",
+)
+RECEIVED = ReturnReceived(rma=RMA, shipment=None, lines=(CountedLine(1, 1, "resellable"),), evidence=())
+RETURN_REQUESTED = (*ARRIVED, REQUESTED)
+RETURN_APPROVED = (*RETURN_REQUESTED, APPROVED)
+ON_ITS_WAY_BACK = (*RETURN_APPROVED, RETURN_SHIPPED)
+CAME_BACK = (*ON_ITS_WAY_BACK, RECEIVED)

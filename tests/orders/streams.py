@@ -1,9 +1,12 @@
 """The order stream, for the tests of its commands."""
 
-from order_ledger.orders.decisions import Context, decide
-from order_ledger.orders.order import evolve
-from tests.examples import LISTINGS, ORDER_ID, WORKS, seller, workshop
-from tests.scenario import Stream
+from typing import Any
+
+from order_ledger.entries import By
+from order_ledger.orders.decisions import Context, allowed_commands, decide
+from order_ledger.orders.order import Order, evolve
+from tests.examples import LISTINGS, NOW, ORDER_ID, WORKS, seller, workshop
+from tests.scenario import COMMAND, History, Stream
 
 ORDER = Stream(
     "order",
@@ -18,3 +21,14 @@ ORDER = Stream(
 )
 
 given = ORDER.given
+
+
+def context(by: By, **known: Any) -> Context:
+    """What a decision may know when this one asks."""
+    return Context(now=NOW, by=by, command=COMMAND, **{**ORDER.known, **known})
+
+
+def blocked(history: History[Order], command: str, by: By) -> list[str]:
+    """What is shown to stand in the way of a command, before it is asked."""
+    allowed = {one.name: one for one in allowed_commands(history.state, by, context(by))}
+    return [blocker.code for blocker in allowed[command].blocked_by]

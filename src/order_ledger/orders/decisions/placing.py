@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from order_ledger.amounts import ToPrice, Worth, order_totals, part, part_of, price_lines
+from order_ledger.entries import Event
 from order_ledger.orders.commands import Assign, ChangeAddress, Confirm, Place, RecordHistory
 from order_ledger.orders.decisions.rules import (
     BEFORE_SHIPPING,
@@ -320,7 +321,7 @@ def _same_again(line: Line, quantity: int, number: int) -> OrderLine:
 
 def exchange_order(
     order: Order,
-    decided: Sequence[OrderEvent],
+    decided: Sequence[Event],
     contact: Contact,
     bill_to: Address,
     ship_to: Address,
