@@ -5,7 +5,16 @@ from typing import Any
 
 from tests.api.conftest import Atelier, Caller
 
-EVERYBODY = ("consumer", "ip_owner", "manufacturer", "warehouse", "customer_service", "auditor", "analyst", "administrator")
+EVERYBODY = (
+    "consumer",
+    "ip_owner",
+    "manufacturer",
+    "warehouse",
+    "customer_service",
+    "auditor",
+    "analyst",
+    "administrator",
+)
 LINK = "https://track.example.com/p/1Z999"
 WRONG_LINK = "https://track.example.com/p/1Z998"
 EVIDENCE = {"sha256": "a" * 64, "media_type": "image/jpeg", "size": 12345, "title": "The dent"}
@@ -54,9 +63,7 @@ def test_made_to_order_from_placed_to_refunded(atelier: Atelier) -> None:
 
     assert "step_missing" in story.blocked("complete-step", {"line": 1, "step": "post-processing"}, "manufacturer")
     story.step("complete-step", {"line": 1, "step": "fabrication"}, "manufacturer")
-    story.step(
-        "complete-inspection-item", {"line": 1, "item": "first-article", "passed": True}, "manufacturer"
-    )
+    story.step("complete-inspection-item", {"line": 1, "item": "first-article", "passed": True}, "manufacturer")
     story.step("complete-step", {"line": 1, "step": "post-processing"}, "manufacturer")
 
     # An item fails, the step is done again, and every item after it is pending again.
@@ -119,7 +126,12 @@ def test_made_to_order_from_placed_to_refunded(atelier: Atelier) -> None:
     send_by = (datetime.now(UTC) + timedelta(days=14)).date().isoformat()
     approved = {"rma": rma, "send_to": str(atelier.seller), "send_by": send_by, "postage": "seller"}
     story.step("approve-return", approved, "ip_owner", "customer_service")
-    sent = {"rma": rma, "carrier": "ups", "tracking_number": "1Z777", "tracking_url": "https://track.example.com/p/1Z777"}
+    sent = {
+        "rma": rma,
+        "carrier": "ups",
+        "tracking_number": "1Z777",
+        "tracking_url": "https://track.example.com/p/1Z777",
+    }
     story.step("ship-return", sent, "consumer", "customer_service")
     back = {"rma": rma, "lines": [{"line": 1, "quantity": 1, "condition": "resellable"}]}
     story.step("receive-return", back, "manufacturer", "warehouse")

@@ -1,21 +1,21 @@
 """What people read of an order: as it is, as it was at any moment, its timeline, its stored bytes, and live."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter
-from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from order_ledger.api.callers import Caller
 from order_ledger.api.commanding import answered
 from order_ledger.api.door import Door, door_of
+from order_ledger.api.moments import instant
 from order_ledger.api.openapi import query, read_operation
 from order_ledger.api.order_commands import allowed_to, order_id_of, scope_of
+from order_ledger.api.order_lists import caught_up
 from order_ledger.api.timeline import timeline_view
 from order_ledger.api.views import Opener, key_ids, order_view, sealed_view, shows_personal_data
 from order_ledger.audit.moments import as_of, as_recorded, until_version
@@ -25,11 +25,9 @@ from order_ledger.orders.events import AddressChanged, OrderPlaced
 from order_ledger.orders.order import Order, fold
 from order_ledger.refusals import Invalid, NotFound, Violation
 from order_ledger.rights import Read, Scope, may_read, sees, whose_read
-from order_ledger.values import Instant
 
 router = APIRouter()
 
-_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 _MOMENT = (
     query("version", "The order as it was after this version.", type="integer", minimum=1),
     query("as_of", "The order as of what had happened by this time.", type="string", format="date-time"),
@@ -39,6 +37,7 @@ _MOMENT = (
 
 async def order(request: Request, calling: Caller) -> Response:
     door = door_of(request)
+    await caught_up(door, request)
     entries, current = await _readable(door, request, calling, "past_versions" if _is_past(request) else "order")
     told = _at_moment(request, entries)
     if not told:
@@ -139,16 +138,6 @@ def _at_moment(request: Request, entries: list[Entry[Event]]) -> list[Entry[Any]
         return until_version(entries, int(text))
     moment = instant(given[0], text)
     return as_of(entries, moment) if given[0] == "as_of" else as_recorded(entries, moment)
-
-
-def instant(name: str, text: str) -> datetime:
-    """The time in a query; raises `Invalid`."""
-    try:
-        return _INSTANT.validate_python(text.replace(" ", "+"))
-    except ValidationError:
-        raise Invalid(
-            Violation(f"?{name}", "time", "A time with its offset is needed, such as 2026-11-21T20:15:03Z.")
-        ) from None
 
 
 def _own_lines(shown: Order, calling: Caller) -> frozenset[int] | None:
