@@ -20,7 +20,7 @@ from psycopg.rows import TupleRow, dict_row, tuple_row
 from order_ledger.entries import Cause, Entry, Event, Fact, Kind
 from order_ledger.journal.appending import STATEMENT, Appending, Key, Outcome, Proposal, is_race, outcomes, parameters
 from order_ledger.journal.codec import Codec, Head, genesis
-from order_ledger.journal.keys import Keyring
+from order_ledger.journal.keys import Keyring, check_master
 from order_ledger.journal.migrations import inspect
 from order_ledger.journal.names import EVENTS, UPCASTERS
 from order_ledger.journal.recorder import EntryMapper, JournalRecorder
@@ -46,6 +46,7 @@ class Journal(Application[UUID]):
         self._pool_size = pool_size
         with psycopg.connect(url, autocommit=True) as connection:
             self.ledger = inspect(connection)
+            check_master(connection, master)
         self.codec = Codec(self.ledger, EVENTS, UPCASTERS)
         self.keyring = Keyring(master)
         self.master = master
@@ -93,7 +94,8 @@ class Journal(Application[UUID]):
         recorded_at: datetime | None = None,
     ) -> Appending:
         """The entries that would follow `head`; keys that they are sealed with are made first."""
-        if needed := self.keyring.missing(self.codec.keys_needed(facts, cause)):
+        needed = self.codec.keys_needed(facts, cause)
+        if self.keyring.missing(needed):
             with self.connection() as connection:
                 self.keyring.make(connection, needed)
         entries = self.codec.encode(kind, stream, head, facts, cause, recorded_at or datetime.now(UTC), self.keyring)

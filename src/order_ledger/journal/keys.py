@@ -4,6 +4,7 @@ A key is made in a transaction of its own and read back before any entry uses it
 writers that make the same key at once, all go on with the one that won.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
@@ -26,8 +27,9 @@ _INSERT = """
     SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bytea[]) AS made (person, purpose, id, wrapped)
     ORDER BY person, purpose
     ON CONFLICT ON CONSTRAINT key_person_purpose DO NOTHING
+    RETURNING person, purpose
 """
-_LARGEST_CACHE = 100_000
+_ANY = "SELECT person, purpose, wrapped FROM personal.key WHERE wrapped IS NOT NULL LIMIT 1"
 
 
 class PersonErased(Exception):
@@ -39,30 +41,35 @@ class PersonErased(Exception):
 
 
 class Keyring:
-    """Keys that were read or made, kept for the life of a process.
+    """Keys that were read or made, kept in memory: those longest unused are let go.
 
     Sealing under a cached key whose person was forgotten meanwhile does no harm: the box opens for nobody.
     """
 
-    def __init__(self, master: MasterKey) -> None:
+    def __init__(self, master: MasterKey, *, largest: int = 100_000) -> None:
         self._master = master
-        self._by_name: dict[KeyName, SealingKey] = {}
+        self._largest = largest
+        self._by_name: OrderedDict[KeyName, SealingKey] = OrderedDict()
 
     def get(self, name: KeyName) -> SealingKey | None:
         return self._by_name.get(name)
 
     def missing(self, names: Iterable[KeyName]) -> list[KeyName]:
-        """Which of these must be made or read first."""
-        return sorted({name for name in names if name not in self._by_name}, key=str)
+        """Which of these must be made or read first. The others count as used, and stay."""
+        wanted = set(names)
+        for name in wanted & self._by_name.keys():
+            self._by_name.move_to_end(name)
+        return sorted(wanted - self._by_name.keys(), key=str)
 
     def make(self, connection: Connection[TupleRow], names: Iterable[KeyName]) -> None:
         """Reads these keys, makes those that never were, and commits before anybody uses them."""
         if wanted := self.missing(names):
             assert connection.autocommit, "a key is committed before an entry uses it"
             found = connection.execute(_SELECT, _columns(wanted)).fetchall()
-            if made := self._make(wanted, found):
-                connection.execute(_INSERT, made)
-                found = connection.execute(_SELECT, _columns(wanted)).fetchall()
+            if made := _made(wanted, found):
+                won = connection.execute(_INSERT, self._rows(made)).fetchall()
+                if lost := self._keep(made, won):
+                    found += connection.execute(_SELECT, _columns(lost)).fetchall()
             self._take(found)
 
     async def make_async(self, connection: AsyncConnection[TupleRow], names: Iterable[KeyName]) -> None:
@@ -70,9 +77,10 @@ class Keyring:
         if wanted := self.missing(names):
             assert connection.autocommit, "a key is committed before an entry uses it"
             found = await (await connection.execute(_SELECT, _columns(wanted))).fetchall()
-            if made := self._make(wanted, found):
-                await connection.execute(_INSERT, made)
-                found = await (await connection.execute(_SELECT, _columns(wanted))).fetchall()
+            if made := _made(wanted, found):
+                won = await (await connection.execute(_INSERT, self._rows(made))).fetchall()
+                if lost := self._keep(made, won):
+                    found += await (await connection.execute(_SELECT, _columns(lost))).fetchall()
             self._take(found)
 
     def read(self, connection: Connection[TupleRow], ids: Iterable[str]) -> Mapping[str, SealingKey | None]:
@@ -97,26 +105,46 @@ class Keyring:
                 found[key.id] = key
         return found
 
-    def _make(self, wanted: list[KeyName], found: Iterable[TupleRow]) -> tuple[list[object], ...] | None:
-        there = {(person, purpose) for person, purpose, _ in found}
-        new = [(name, new_key()) for name in wanted if name not in there]
-        if not new:
-            return None
-        return (
-            [person for (person, _), _ in new],
-            [purpose for (_, purpose), _ in new],
-            [key_id(key) for _, key in new],
-            [self._master.wrap(key, person, purpose) for (person, purpose), key in new],
-        )
+    def _rows(self, made: dict[KeyName, bytes]) -> tuple[str, str, list[str], list[bytes]]:
+        """The columns of new keys, as `_INSERT` takes them."""
+        ids = [key_id(key) for key in made.values()]
+        wrapped = [self._master.wrap(key, person, purpose) for (person, purpose), key in made.items()]
+        return *_columns(list(made)), ids, wrapped
+
+    def _keep(self, made: dict[KeyName, bytes], won: Iterable[TupleRow]) -> list[KeyName]:
+        """Takes the keys of ours that are the person's now; the names of the others, which another writer made."""
+        for person, purpose in won:
+            self._by_name[person, purpose] = SealingKey(made[person, purpose])
+        return [name for name in made if name not in self._by_name]
+
+    def _make_room(self) -> None:
+        while len(self._by_name) > self._largest:
+            self._by_name.popitem(last=False)
 
     def _take(self, rows: Iterable[TupleRow]) -> None:
-        if len(self._by_name) > _LARGEST_CACHE:
-            self._by_name.clear()
         for person, purpose, wrapped in rows:
             if wrapped is None:
                 raise PersonErased(person)
             self._by_name[person, purpose] = SealingKey(self._master.unwrap(bytes(wrapped), person, purpose))
+        self._make_room()
 
 
-def _columns(names: list[KeyName]) -> tuple[list[UUID], list[str]]:
-    return [person for person, _ in names], [purpose for _, purpose in names]
+def check_master(connection: Connection[TupleRow], master: MasterKey) -> None:
+    """Refuses a master key that did not wrap this ledger's keys, before new ones are wrapped by it.
+
+    Raises `CannotOpen`, which says what to do.
+    """
+    for person, purpose, wrapped in connection.execute(_ANY):
+        master.unwrap(bytes(wrapped), person, purpose)
+
+
+def _made(wanted: list[KeyName], found: Iterable[TupleRow]) -> dict[KeyName, bytes]:
+    """Fresh keys for those that were not found."""
+    there = {(person, purpose) for person, purpose, _ in found}
+    return {name: new_key() for name in wanted if name not in there}
+
+
+def _columns(names: list[KeyName]) -> tuple[str, str]:
+    """Array literals: written here, they cost a third of adapting element by element."""
+    persons, purposes = (",".join(str(name[part]) for name in names) for part in (0, 1))
+    return f"{{{persons}}}", f"{{{purposes}}}"

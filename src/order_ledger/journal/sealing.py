@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from order_ledger.values import Sealed
 
 _NONCE_BYTES = 12
+_FORM = "The master key is 32 bytes, written as 64 hexadecimal digits."
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
@@ -73,9 +74,17 @@ class MasterKey:
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) != 32:
-            raise ValueError("The master key is 32 bytes, written as 64 hexadecimal digits.")
+            raise ValueError(_FORM)
         self._secret = secret
         self._cipher = AESGCM(hashlib.sha256(b"order-ledger wrap" + secret).digest())
+
+    @classmethod
+    def of(cls, digits: str) -> "MasterKey":
+        """The master key from 64 hexadecimal digits; raises `ValueError` for anything else."""
+        try:
+            return cls(bytes.fromhex(digits))
+        except ValueError:
+            raise ValueError(_FORM) from None  # and never with the digits
 
     def wrap(self, key: bytes, person: UUID, purpose: str) -> bytes:
         """The key as it is stored, bound to the person and purpose it is for."""
@@ -100,7 +109,7 @@ class MasterKey:
 def master_key(home: "os.PathLike[str]", configured: str | None = None) -> MasterKey:
     """The configured master key, or the one kept in `master.key` of the ledger's home, made there once."""
     if configured is not None:
-        return MasterKey(bytes.fromhex(configured))
+        return MasterKey.of(configured)
     path = os.path.join(home, "master.key")
     os.makedirs(home, mode=0o700, exist_ok=True)
     draft = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
@@ -116,5 +125,18 @@ def master_key(home: "os.PathLike[str]", configured: str | None = None) -> Maste
             pass
         finally:
             os.unlink(draft)
+            _flush(home)  # what is sealed under it must not outlive it, not even a power cut
     with open(path) as file:
-        return MasterKey(bytes.fromhex(file.read().strip()))
+        digits = file.read().strip()
+    try:
+        return MasterKey.of(digits)
+    except ValueError as error:
+        raise ValueError(f"{path} does not hold a master key; restore it from a backup. {error}") from None
+
+
+def _flush(folder: "os.PathLike[str]") -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
