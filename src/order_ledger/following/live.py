@@ -15,7 +15,7 @@ from uuid import UUID
 
 import psycopg
 from msgspec import Struct
-from psycopg import Connection, IsolationLevel
+from psycopg import Connection, IsolationLevel, errors
 from psycopg.rows import TupleRow
 
 from order_ledger.following import installing, lag
@@ -45,6 +45,10 @@ class Advance(Struct, frozen=True):
     scanned: int
     folded: int
     parked: int
+
+
+class _Moved(Exception):
+    """Another version took this one's place, or its schema was dropped: ask where it is now."""
 
 
 class Follower:
@@ -105,17 +109,16 @@ class Follower:
         """One batch, in a transaction of its own. Raises `CannotFollow`."""
         for _ in range(3):
             kept_at, self._kept_at = self._kept_at, None  # until what was folded is committed
-            with connection.transaction():
-                position = self._lock(connection)
-                if position is not None:
+            try:
+                with connection.transaction():
+                    position = self._lock(connection)
                     if position != kept_at:
                         self._kept.clear()
                     advance = self._fold_batch(connection, position, until)
-            if position is not None:
                 self._kept_at = advance.position
                 return advance
-            # Another version took this one's place while we waited: ask where ours is now.
-            self._enter(connection, installing.install(connection, self.projection, self.parts))
+            except _Moved:
+                self._enter(connection, installing.install(connection, self.projection, self.parts))
         raise CannotFollow(f"The schemas of {self.projection.name} change too often to follow one of them.")
 
     @property
@@ -126,15 +129,18 @@ class Follower:
         installing.enter(connection, schema)
         self._writer = Writer(connection, self.projection.tables)
 
-    def _lock(self, connection: Connection[TupleRow]) -> int | None:
-        """The bookmark's position, locked; None where the schema has come to hold another version meanwhile."""
-        row = connection.execute(
-            "SELECT position, parts FROM bookmark WHERE part = %s FOR UPDATE", (self.part,), prepare=True
-        ).fetchone()
-        # What a name means was looked up before the lock was waited for. Under the lock it stands still.
-        holds = connection.execute("SELECT version FROM projection", prepare=True).fetchone()
+    def _lock(self, connection: Connection[TupleRow]) -> int:
+        """The bookmark's position, locked. Raises `_Moved` where the schema is not this version's any more."""
+        try:
+            row = connection.execute(
+                "SELECT position, parts FROM bookmark WHERE part = %s FOR UPDATE", (self.part,), prepare=True
+            ).fetchone()
+            # What a name means was looked up before the lock was waited for. Under the lock it stands still.
+            holds = connection.execute("SELECT version FROM projection", prepare=True).fetchone()
+        except errors.UndefinedTable as error:
+            raise _Moved from error
         if holds != (self.projection.version,):
-            return None
+            raise _Moved
         if row is None or row[1] != self.parts:
             raise CannotFollow(
                 f"{self.projection.name} is not followed in {self.parts} parts any more: stop this process."
