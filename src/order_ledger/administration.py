@@ -66,6 +66,12 @@ class Administration:
         states = (self._state("organisation", stream) for (stream,) in rows)
         return [state for state in states if isinstance(state, RegisteredOrganisation)]
 
+    def register_person(
+        self, contact: Contact, roles: Sequence[tuple[GrantableRole, UUID | None]], *, language: str = "en"
+    ) -> UUID:
+        """A new person with these roles: their id. Raises `Refused`."""
+        return self._register(uuid7(), contact, roles, language)
+
     def add_person(
         self,
         login: str,
@@ -75,15 +81,21 @@ class Administration:
         language: str = "en",
         password: str | None = None,
     ) -> tuple[UUID, str]:
-        """A new person with an account and these roles: their id and the password. Raises `Refused`, `LoginTaken`."""
+        """The same with an account: their id and the password. Raises `Refused`, `LoginTaken`."""
         stream, password = uuid7(), password or new_password()
         with self._journal.connection() as connection:
             add_account(connection, login, password, stream)
+        return self._register(stream, contact, roles, language), password
+
+    def _register(
+        self, stream: UUID, contact: Contact, roles: Sequence[tuple[GrantableRole, UUID | None]], language: str
+    ) -> UUID:
+        with self._journal.connection() as connection:
             remember_contact_now(connection, stream, contact)
         self._do("person", stream, RegisterPerson(contact=contact, language=language))
         for role, where in roles:
             self.grant(stream, role, where)
-        return stream, password
+        return stream
 
     def grant(self, person_id: UUID, role: GrantableRole, where: UUID | None) -> None:
         """Gives a role; raises `Refused`."""

@@ -19,11 +19,10 @@ from psycopg import sql
 
 from order_ledger.accounts import Tokens
 from order_ledger.administration import Administration
-from order_ledger.entries import Role
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import master_key
-from order_ledger.parties.commands import RegisterOrganisation
+from order_ledger.parties.commands import GrantableRole, RegisterOrganisation
 from order_ledger.values import Contact
 from tests.conftest import make_url
 
@@ -119,14 +118,12 @@ class Ledger:
         self.administration = Administration(self.journal)
         self.people: dict[str, UUID] = {}
         self.callers: dict[tuple[str, str], Caller] = {}
+        self.opened: list[Caller] = []
 
-    def person(self, name: str, *roles: tuple[Role, UUID | None]) -> UUID:
-        """A person with an account and these roles."""
-        person, _ = self.administration.add_person(
-            f"{name}-{uuid4().hex[:8]}",
-            Contact(name=name.capitalize(), email=f"{name}@example.com"),
-            roles,
-            password="x" * 12,
+    def person(self, name: str, *roles: tuple[GrantableRole, UUID | None]) -> UUID:
+        """A person with these roles."""
+        person = self.administration.register_person(
+            Contact(name=name.capitalize(), email=f"{name}@example.com"), roles
         )
         self.people[name] = person
         return person
@@ -135,15 +132,26 @@ class Ledger:
         """That person in this role."""
         if (name, role) not in self.callers:
             person = self.people[name]
-            self.callers[name, role] = Caller(self.url, self.tokens.issue(person)[0], role, person)
+            self.callers[name, role] = self.calling(person, role)
         return self.callers[name, role]
+
+    def calling(self, person: UUID, role: str) -> Caller:
+        """Any person in any role, held or not."""
+        caller = Caller(self.url, self.tokens.issue(person)[0], role, person)
+        self.opened.append(caller)
+        return caller
+
+    def close(self) -> None:
+        for caller in self.opened:
+            caller.http.close()
+        self.journal.close()
 
 
 class Atelier:
     """A seller that makes and keeps what it sells, with one person for each role."""
 
-    ROLES: tuple[Role, ...] = ("ip_owner", "manufacturer", "warehouse")
-    MARKETPLACE: tuple[Role, ...] = ("consumer", "customer_service", "auditor", "analyst", "administrator")
+    ROLES: tuple[GrantableRole, ...] = ("ip_owner", "manufacturer", "warehouse")
+    MARKETPLACE: tuple[GrantableRole, ...] = ("consumer", "customer_service", "auditor", "analyst", "administrator")
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
@@ -212,7 +220,7 @@ def ledger(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         for process in processes:
             process.send_signal(signal.SIGTERM)
         codes = [process.wait(20) for process in processes]
-        running.journal.close()
+        running.close()
         with psycopg.connect(postgres_url, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
     assert all(code in (0, 143, -15) for code in codes), f"the processes ended with {codes}"
