@@ -7,7 +7,7 @@ bytes of an older schema are read through an upcaster, and are never rewritten.
 import base64
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from types import UnionType
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -32,7 +32,7 @@ class Unreadable(Exception):
     """The entry is of a format, name or schema that this version of the ledger does not know, or not in its form."""
 
 
-class Stored(Struct, frozen=True):
+class Stored(Struct, frozen=True, forbid_unknown_fields=True):
     """The bytes of an entry, field by field, in the order in which they are written."""
 
     format: int
@@ -151,13 +151,13 @@ class Codec:
         keyring: Keyring,
     ) -> list[Encoded]:
         """The entries that follow `head`, chained by hash; raises `Invalid` for one that is too large."""
-        ledger, version, digest = self.ledger, head.version, head.hash
+        ledger, version, digest, recorded_at = self.ledger, head.version, head.hash, _utc(recorded_at)
         if head.recorded_at is not None and recorded_at < head.recorded_at:
             recorded_at = head.recorded_at  # a clock that was set back turns no history around
         encoded = []
         for fact in facts:
             version += 1
-            event, reason = fact.event, cause.reason
+            event, reason, at = fact.event, cause.reason, fact.at and _utc(fact.at)
             name = type(event).__name__
             for field in self._sealed[type(event)]:
                 value = getattr(event, field)
@@ -167,7 +167,7 @@ class Codec:
                 reason = self._seal(reason, stream, version, "reason", keyring)
             state = self._encode(
                 _Writing(
-                    FORMAT, ledger, kind, stream, version, name, event.schema, fact.at, recorded_at, cause.by,
+                    FORMAT, ledger, kind, stream, version, name, event.schema, at, recorded_at, cause.by,
                     cause.reason_code, reason, cause.through, cause.command, cause.answers, fact.breaches, cause.source,
                     base64url(digest), event,
                 )
@@ -178,7 +178,7 @@ class Codec:
                 )
             digest = hashlib.sha256(state).digest()
             entry = Entry(
-                kind, stream, version, event, fact.at, recorded_at, cause.by, cause.through, cause.command,
+                kind, stream, version, event, at, recorded_at, cause.by, cause.through, cause.command,
                 cause.reason_code, reason, cause.answers, fact.breaches, cause.source,
             )  # fmt: skip
             encoded.append(Encoded(stream, version, name, kind, recorded_at, digest, state, entry))
@@ -221,13 +221,24 @@ class Codec:
             upcaster = self._upcasters.get((stored.name, schema))
             if upcaster is None:
                 raise Unreadable(f"there is no way to read {stored.name} of schema {schema}")
-            data = upcaster(data)
+            try:
+                data = upcaster(data)
+            except Exception as error:
+                raise Unreadable(f"{stored.name} {schema} cannot be read as {schema + 1}: {error!r}") from error
         return msgspec.convert(data, event)
 
     def _seal(self, value: Unsealed[Any], stream: UUID, version: int, field: str, keyring: Keyring) -> Sealed[Any]:
         key = keyring.get((value.person, value.purpose))
         assert key is not None, "keys are made before entries are encoded"
         return key.seal(value.value, self.ledger, stream, version, field)
+
+
+def _utc(moment: datetime) -> datetime:
+    """The same moment in UTC, as which every time is written."""
+    if moment.tzinfo is UTC:
+        return moment
+    assert moment.tzinfo is not None, "a time without its zone is no moment"
+    return moment.astimezone(UTC)
 
 
 def sealed_fields(event: type[Event]) -> dict[str, Any]:
