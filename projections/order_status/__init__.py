@@ -27,6 +27,7 @@ from order_ledger.orders.events import (
     OrderShipped,
     ReceiptIssued,
     ReturnShipped,
+    ShipmentProgressed,
     TrackingChecked,
     TrackingCorrected,
 )
@@ -88,6 +89,8 @@ class OrderStatus(Struct, frozen=True):
 def fold(before: OrderStatus | None, entry: Entry[OrderEvent]) -> OrderStatus:
     """What is known of the order after this entry."""
     order = evolve(before.order if before else None, _without_personal_data(entry))
+    if isinstance(entry.event, ShipmentProgressed):
+        order = _without_carriers_own_numbers(order, entry.event.shipment)
     state = order.state
     number = _number_shipped_under(entry.event)
     if before is None:
@@ -122,6 +125,14 @@ def _without_personal_data(entry: Entry[OrderEvent]) -> Entry[OrderEvent]:
         return entry
     event = replace(entry.event, contact=_NOTHING_SEALED, bill_to=_NOTHING_SEALED, ship_to=_NOTHING_SEALED)
     return replace(entry, event=event)
+
+
+def _without_carriers_own_numbers(order: Order, number: UUID) -> Order:
+    """Which of a carrier's messages were seen matters to who decides about the next, and not here."""
+    shipment = order.shipments.get(number)
+    if shipment is None:
+        return order
+    return replace(order, shipments={**order.shipments, number: replace(shipment, carrier_events=frozenset())})
 
 
 def _number_shipped_under(event: OrderEvent) -> tuple[str, ...]:

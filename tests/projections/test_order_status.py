@@ -242,7 +242,9 @@ def test_the_state_is_whole_in_the_rows(random: Random) -> None:
     status: OrderStatus | None = None
     for entry in read_of(entries_of(ORDER, *random_history(random))):
         status = order_status.fold(status, entry)
-        assert order_status.state(order_status.rows(status)) == status
+        again = order_status.state(order_status.rows(status))
+        assert again == status
+        assert repr(again) == repr(status), "the order of what is in it, and the decimals, are kept too"
 
 
 @settings(deadline=None)

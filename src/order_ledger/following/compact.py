@@ -2,6 +2,9 @@
 
 What a fold must remember is often more than a reader asks for. It is kept beside what is asked for, as the values of
 the state's fields in their order. The projection's fingerprint says which fields those are.
+
+Dictionaries keep their order. A set has none, and would be written otherwise by every process: a fold must not remember
+one of more than one element.
 """
 
 from collections.abc import Callable
@@ -9,7 +12,7 @@ from types import EllipsisType, UnionType
 from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 S = TypeVar("S", bound=Struct)
 
@@ -24,7 +27,8 @@ class Compact(Generic[S]):
         self._decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(nameless).decode
 
     def encode(self, state: S) -> bytes:
-        """The state as bytes; equal states give equal bytes."""
+        """The state as bytes; the same entries give the same bytes. Raises `msgspec.ValidationError` for a set of more
+        than one element."""
         return self._encode(msgspec.convert(state, self._nameless, from_attributes=True))
 
     def decode(self, state: bytes) -> S:
@@ -46,4 +50,6 @@ def _without_names(form: Any, known: dict[Any, Any]) -> Any:
     if not parts or base is Literal:
         return form
     nameless = tuple(part if isinstance(part, EllipsisType) else _without_names(part, known) for part in parts)
+    if base is frozenset:
+        return Annotated[base[nameless], Meta(max_length=1)]
     return Union[nameless] if base in (Union, UnionType) else base[nameless]  # noqa: UP007

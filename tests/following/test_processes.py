@@ -1,0 +1,195 @@
+"""Followers as processes: killed at any moment, stopped in order, two on one part, and a database that goes away."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from order_ledger.embedded_postgres import embedded_postgres
+from order_ledger.entries import Event
+from order_ledger.following import installing, lag
+from order_ledger.following.live import Follower
+from order_ledger.following.projections import find
+from order_ledger.journal.journal import Journal
+from order_ledger.journal.migrations import migrate
+from order_ledger.journal.sealing import MasterKey
+from tests.following.comparing import differing_bytes
+from tests.following.histories import an_id, placed, random_history
+from tests.following.toys import tally_projection
+from tests.following.writing import Writing
+
+ORDERS = [an_id(f"order {number}") for number in range(60)]
+
+
+@contextmanager
+def process(url: str, *command: str) -> Iterator["subprocess.Popen[str]"]:
+    """The command line in a process of its own, which does not outlive the test."""
+    started = subprocess.Popen(
+        [sys.executable, "-m", "order_ledger", *command],
+        env={**os.environ, "LEDGER_DATABASE_URL": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.communicate()
+
+
+@contextmanager
+def load(writing: Writing, random: Random) -> Iterator[None]:
+    """Entries are written all the while."""
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            orders = random.sample(ORDERS, 5)
+            events = [(order, event) for order in orders for event in some(random, order in writing.heads)]
+            writing.write_all(events)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def some(random: Random, begun: bool) -> list[Event]:
+    return list(random_history(random, 4)[1 if begun else 0 :])
+
+
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to that in time"
+        time.sleep(0.02)
+
+
+def test_killed_at_random_moments_under_load(
+    writing: Writing, connection: Connection[TupleRow], journal: Journal
+) -> None:
+    """The rows are those of a fresh fold: not a byte differs."""
+    random, projection = Random(11), find("order_status")
+    installing.install(connection, projection)
+    positions = []
+    with load(writing, random):
+        for _ in range(4):
+            before = lag.status(connection)[0].position
+            with process(journal.url, "follow", "order_status") as follower:
+                until(lambda: lag.status(connection)[0].position > before)  # noqa: B023
+                time.sleep(random.random() / 2)
+                follower.send_signal(signal.SIGKILL)
+                follower.wait()
+            positions.append(lag.status(connection)[0].position)
+    assert positions == sorted(set(positions)), "each of them got on before it was killed"
+    end = lag.settled_end(connection)
+    assert Follower(journal.url, projection).catch_up(end) == end
+    assert lag.status(connection)[0].parked == 0
+    assert differing_bytes(connection, projection, journal.codec) == 0
+
+
+def test_two_processes_on_one_part_fold_nothing_twice(
+    writing: Writing, connection: Connection[TupleRow], journal: Journal
+) -> None:
+    random, projection = Random(12), find("order_status")
+    installing.install(connection, projection)
+    with process(journal.url, "follow", "order_status"), process(journal.url, "follow", "order_status"):
+        with load(writing, random):
+            until(lambda: _followers(connection) == 2)
+            time.sleep(1.5)
+        end = lag.settled_end(connection)
+        assert lag.wait_for(connection, "order_status", end, 60) == "reached"
+    assert differing_bytes(connection, projection, journal.codec) == 0
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_in_order(journal: Journal, connection: Connection[TupleRow], ending: signal.Signals) -> None:
+    installing.install(connection, find("order_status"))
+    with process(journal.url, "follow", "order_status") as follower:
+        until(lambda: _followers(connection) == 1)
+        follower.send_signal(ending)
+        out, err = follower.communicate(timeout=20)
+    assert follower.returncode == 0
+    assert out == ""
+    assert err == "following order_status version 1, part 1 of 1\n"
+
+
+def test_the_settler_is_stopped_in_order(writing: Writing, connection: Connection[TupleRow], journal: Journal) -> None:
+    with process(journal.url, "settle") as settler:
+        position = writing.write(ORDERS[0], placed())
+        until(lambda: connection.execute("SELECT position FROM journal.settled").fetchone() == (position,))
+        settler.send_signal(signal.SIGTERM)
+        out, err = settler.communicate(timeout=20)
+    assert (settler.returncode, out, err) == (0, "", "settling\n")
+
+
+def test_one_part_of_several(writing: Writing, connection: Connection[TupleRow], journal: Journal) -> None:
+    position = writing.write_all([(order, placed()) for order in ORDERS])
+    with process(journal.url, "follow", "order_status", "--part", "2/2"):
+        until(lambda: [each.position for each in _status(connection)] == [0, position])
+    with process(journal.url, "follow", "order_status", "--part", "1/2"):
+        until(lambda: [each.position for each in _status(connection)] == [position, position])
+    assert differing_bytes(connection, find("order_status"), journal.codec) == 0
+
+
+def test_a_database_that_is_stopped_and_started_again(tmp_path: Path) -> None:
+    home = Path(tempfile.mkdtemp(prefix="order-ledger-tests-"))
+    home.chmod(0o711)
+    projection, stop, said = tally_projection(tmp_path), threading.Event(), list[str]()
+    with embedded_postgres(home) as url:
+        migrate(url)
+        journal = Journal(url, MasterKey(os.urandom(32)))
+        writing = Writing(journal)
+        writing.write(ORDERS[0], placed())
+        journal.close()
+        follower = Follower(url, projection)
+        thread = threading.Thread(target=follower.run, args=(stop.is_set, said.append))
+        thread.start()
+        with psycopg.connect(url, autocommit=True) as connection:
+            until(lambda: [each.position for each in _status(connection)] == [1])
+    # The last one out stopped the server. A follower does not keep one up, only who runs it does.
+    until(lambda: bool(said))
+    try:
+        with embedded_postgres(home) as again:
+            assert again == url
+            journal = Journal(url, MasterKey(os.urandom(32)))
+            writing.journal = journal
+            position = writing.write(ORDERS[1], placed())
+            journal.close()
+            with psycopg.connect(url, autocommit=True) as connection:
+                until(lambda: [each.position for each in _status(connection)] == [position])
+                assert differing_bytes(connection, projection, journal.codec) == 0
+            stop.set()
+            thread.join()
+    finally:
+        stop.set()
+        thread.join()
+    assert said[0].startswith("the database is away, trying again")
+
+
+def _followers(connection: Connection[TupleRow]) -> int:
+    row = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'order-ledger follow%'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _status(connection: Connection[TupleRow]) -> list[lag.Status]:
+    return [each for each in lag.status(connection) if each.parked == 0]
