@@ -8,7 +8,7 @@ and appends. Theirs begins with the rows as bytes, hashes included, in the form 
 import csv
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import count
@@ -21,6 +21,7 @@ from _harness import arguments, report, row, server, server_version, shuffled_ro
 
 from order_ledger.importing.olist import CUSTOMERS, ITEMS, ORDERS, PAYMENTS, open_files
 from order_ledger.importing.running import Target, import_files
+from order_ledger.importing.tables import Form
 from order_ledger.journal.copying import COLUMNS
 from order_ledger.journal.migrations import migrate
 
@@ -30,11 +31,7 @@ _numbers = count(1)
 def write_files(folder: Path, orders: int, random: Random) -> None:
     """Invented orders in the form of the public files: as many items, payments and statuses as real ones have."""
     statuses = ["delivered"] * 97 + ["shipped", "canceled", "processing"]
-    tables = {
-        form: csv.writer((folder / form.name).open("w", newline="")) for form in (ORDERS, ITEMS, PAYMENTS, CUSTOMERS)
-    }
-    for form, table in tables.items():
-        table.writerow(form.columns)
+    rows: dict[Form, list[Sequence[object]]] = {form: [form.columns] for form in (ORDERS, ITEMS, PAYMENTS, CUSTOMERS)}
 
     def own() -> str:
         return f"{random.getrandbits(128):032x}"
@@ -45,16 +42,18 @@ def write_files(folder: Path, orders: int, random: Random) -> None:
         times = [placed + timedelta(hours=hours) for hours in (0, random.randrange(40), 60, 300)]
         known = {"delivered": 4, "shipped": 3}.get(status, 2)
         texts = [str(moment) for moment in times[:known]] + [""] * (4 - known)
-        tables[ORDERS].writerow([order, customer, status, *texts, f"{placed + timedelta(days=25):%Y-%m-%d} 00:00:00"])
-        tables[CUSTOMERS].writerow([customer, own(), f"{random.randrange(100_000):05}", "cidade inventada", "SP"])
+        rows[ORDERS].append([order, customer, status, *texts, f"{placed + timedelta(days=25):%Y-%m-%d} 00:00:00"])
+        rows[CUSTOMERS].append([customer, own(), f"{random.randrange(100_000):05}", "cidade inventada", "SP"])
         total = 0
         for item in range(1, random.choice((1,) * 9 + (2,)) + 1):
             price, freight = random.randrange(500, 50_000), random.randrange(700, 4_000)
             total += price + freight
             costs = [f"{cents / 100:.2f}" for cents in (price, freight)]
-            tables[ITEMS].writerow([order, item, own(), own(), str(times[1]), *costs])
-        tables[PAYMENTS].writerow([order, 1, "credit_card", random.randrange(1, 9), f"{total / 100:.2f}"])
-    del tables
+            rows[ITEMS].append([order, item, own(), own(), str(times[1]), *costs])
+        rows[PAYMENTS].append([order, 1, "credit_card", random.randrange(1, 9), f"{total / 100:.2f}"])
+    for form, table in rows.items():
+        with (folder / form.name).open("w", newline="") as file:
+            csv.writer(file).writerows(table)
 
 
 @contextmanager

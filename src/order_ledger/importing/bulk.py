@@ -22,9 +22,9 @@ from order_ledger.journal.journal import append
 from order_ledger.journal.keys import KeyName, Keyring, PersonErased
 from order_ledger.refusals import Invalid
 
-ORDERS_A_TRANSACTION = 500
+ORDERS_A_TRANSACTION = 1000
 
-_THERE = "SELECT originator_id FROM journal.entry WHERE originator_id = ANY(%s) AND originator_version = 1"
+_THERE = "SELECT originator_id FROM journal.entry WHERE originator_id = ANY(%s::uuid[]) AND originator_version = 1"
 _COMMANDS_A_BATCH = 50
 
 
@@ -62,7 +62,7 @@ class BulkWriter:
 
     def new(self, lives: Sequence[Life]) -> list[Life]:
         """Those that are not there yet."""
-        ids = [life.stream for life in lives]
+        ids = "{" + ",".join(str(life.stream) for life in lives) + "}"
         rows = self._connection.execute(_THERE, (ids,), prepare=True, binary=True).fetchall()
         there = {stream for (stream,) in rows}
         return [life for life in lives if life.stream not in there]

@@ -6,7 +6,7 @@ A source is believed: what we would have refused is recorded all the same, with 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from order_ledger.entries import By, Cause, CommandRef, Entry, Fact, Source
 from order_ledger.orders.commands import OrderCommand
@@ -53,8 +53,11 @@ def live(stream: UUID, reference: str, consumer: UUID, steps: Iterable[Step], no
     told: list[tuple[Cause, Sequence[Fact]]] = []
     all_breaches: list[str] = []
     version = 0
+    waiting: list[Entry[OrderEvent]] = []
     for number, (command, at, source, known_breaches) in enumerate(steps, 1):
-        identity = uuid5(stream, f"{number}/{command.name}")
+        for entry in waiting:  # what the last step leaves, nobody decides on
+            order = evolve(order, entry)
+        identity = _step_id(stream, number)
         context = Context(now=now, by=NOBODY_KNOWN, command=identity, order_id=stream)
         events, found = record(order, command, context)
         breaches = tuple(code for code in found if code not in _UNSAID) if found else ()
@@ -65,13 +68,16 @@ def live(stream: UUID, reference: str, consumer: UUID, steps: Iterable[Step], no
         breaches = (*breaches, *known_breaches)
         assert events, "a step that happens makes something happen"
         cause = Cause(NOBODY_KNOWN, "import", CommandRef(identity, command.name), source=source)
-        facts = [Fact(event, at, breaches) for event in events]
-        for event in events:
-            version += 1
-            order = evolve(order, _entry(stream, version, event, at, now, cause))
+        waiting = [_entry(stream, version + place, event, at, now, cause) for place, event in enumerate(events, 1)]
+        version += len(events)
         all_breaches += breaches
-        told.append((cause, facts))
+        told.append((cause, [Fact(event, at, breaches) for event in events]))
     return Life(stream, reference, consumer, told, tuple(dict.fromkeys(all_breaches)), version)
+
+
+def _step_id(stream: UUID, number: int) -> UUID:
+    """The id of a step's command: the order's own, which is drawn at random, with the step's number at its end."""
+    return UUID(int=stream.int & ~0xFFFF | number)
 
 
 def _entry(

@@ -3,7 +3,9 @@
 import gc
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
@@ -18,11 +20,15 @@ from order_ledger.importing.history import Life
 from order_ledger.importing.olist import Files, lives
 from order_ledger.importing.tables import BadSource, Failure
 from order_ledger.journal.codec import Codec
-from order_ledger.journal.keys import Keyring
+from order_ledger.journal.keys import Keyring, check_master
 from order_ledger.journal.migrations import inspect
 from order_ledger.journal.names import EVENTS, UPCASTERS
-from order_ledger.journal.sealing import master_key
+from order_ledger.journal.sealing import CannotOpen, master_key
 from order_ledger.processes import exit_with_parent
+
+_START = "fork" if sys.platform == "linux" else "spawn"
+"""A fork spares every process the second that its imports take; elsewhere libraries do not survive it. What it shares
+of the parent's, such as the lease of an embedded server, it gives back at the latest when the parent ends."""
 
 
 class Target(Struct, frozen=True):
@@ -78,7 +84,9 @@ def import_files(
     dry_run: bool = False,
     told: Callable[[int, int], None] = lambda done, orders: None,
 ) -> Report:
-    """Imports every order of the files; `told` hears how many are done, of how many.
+    """Imports every order of the files; `told` hears how many are done, of how many, once the processes have started.
+
+    To be called while no other thread runs: processes are forked.
 
     Raises `BadSource` where a file stops being readable, and `Interrupted`.
     """
@@ -99,7 +107,7 @@ def _import_here(files: Files, target: Target, dry_run: bool, told: Callable[[in
 def _import_in_processes(
     files: Files, target: Target, jobs: int, dry_run: bool, told: Callable[[int, int], None]
 ) -> Report:
-    starting = multiprocessing.get_context("spawn")  # a fork would share locks, and the lease of the server
+    starting: Any = multiprocessing.get_context(_START)
     pipes: dict[Pipe, int] = {}
     processes = []
     for part in range(jobs):
@@ -153,7 +161,7 @@ def _work(pipe: Pipe, files: Files, target: Target, part: int, parts: int, dry_r
         pipe.send(None)
     except BadSource as error:
         pipe.send(error.failure)
-    except (psycopg.Error, OSError) as error:
+    except (psycopg.Error, OSError, CannotOpen) as error:
         pipe.send(f"{error} Run the import again: what is recorded stays, the rest follows.")
     except KeyboardInterrupt:
         pass  # the process that started this one says so
@@ -161,12 +169,15 @@ def _work(pipe: Pipe, files: Files, target: Target, part: int, parts: int, dry_r
 
 def _parts(files: Files, target: Target, part: int, parts: int, dry_run: bool) -> Iterator[tuple[int, Report]]:
     """Imports one part, and says after every transaction what it did, and how many orders the part has."""
-    with psycopg.connect(target.url, autocommit=True, application_name="order-ledger import") as connection:
+    with (
+        psycopg.connect(target.url, autocommit=True, application_name="order-ledger import") as connection,
+        _rare_collections(),
+    ):
         codec = Codec(inspect(connection), EVENTS, UPCASTERS)
-        keyring = Keyring(master_key(target.home, target.master_key))
-        writer = BulkWriter(connection, codec, keyring, files.orders.file)
+        master = master_key(target.home, target.master_key)
+        check_master(connection, master)
+        writer = BulkWriter(connection, codec, Keyring(master), files.orders.file)
         orders, each = lives(files, datetime.now(UTC), part, parts)
-        gc.freeze()  # the files' rows wait in memory: looking at them again and again would find nothing to free
         chunk: list[Life] = []
         failed: list[Failure] = []
         for life in each:
@@ -178,7 +189,6 @@ def _parts(files: Files, target: Target, part: int, parts: int, dry_run: bool) -
                 yield orders, _written(writer, chunk, failed, dry_run)
                 chunk, failed = [], []
         yield orders, _written(writer, chunk, failed, dry_run)
-        gc.unfreeze()
 
 
 def _written(writer: BulkWriter, chunk: list[Life], failed: list[Failure], dry_run: bool) -> Report:
@@ -201,3 +211,14 @@ def _written(writer: BulkWriter, chunk: list[Life], failed: list[Failure], dry_r
         breaches,
         [*failed, *(failure for _, failure in recorded.failed)],
     )
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Nothing that an import makes refers to itself, so that looking for such things is an eighth of its time."""
+    usual = gc.get_threshold()
+    gc.set_threshold(100_000, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)

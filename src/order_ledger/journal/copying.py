@@ -43,14 +43,18 @@ class CopiedEntry(NamedTuple):
 def copy_in(connection: Connection[TupleRow], entries: Iterable[Encoded | CopiedEntry]) -> None:
     """Appends these entries. Raises `UniqueViolation` where one of their places is taken; then none is appended."""
     names: dict[tuple[str, str], bytes] = {}
+    stream: UUID | None = None
+    stream_bytes = b""
     piece = bytearray(_HEAD)
     with connection.cursor() as cursor, cursor.copy(_IN) as copy:
         for entry in entries:
             texts = names.get((entry.name, entry.kind))
             if texts is None:
                 texts = names[entry.name, entry.kind] = _text(entry.name) + _text(entry.kind)
+            if entry.stream is not stream:
+                stream, stream_bytes = entry.stream, entry.stream.bytes
             recorded_at = (entry.recorded_at - _EPOCH) // _MICROSECOND
-            piece += _BEFORE_TEXTS.pack(7, 16, entry.stream.bytes, 8, entry.version)
+            piece += _BEFORE_TEXTS.pack(7, 16, stream_bytes, 8, entry.version)
             piece += texts
             piece += _AFTER_TEXTS.pack(8, recorded_at, 32, entry.hash, len(entry.state))
             piece += entry.state
