@@ -9,13 +9,17 @@ from order_ledger.orders.events import (
     ProblemReported,
     ProblemResolved,
     RefundGranted,
+    ReturnWithdrawn,
 )
 from order_ledger.values import Amounts, Units
 from tests.examples import (
     ARRIVED,
     BOOK_CONFIRMED,
+    CAME_BACK,
     CONFIRMED,
     ON_ITS_WAY,
+    RETURN_REQUESTED,
+    RMA,
     SECOND_SHIPMENT,
     SERVICE,
     SHIPMENT,
@@ -126,3 +130,11 @@ def test_a_second_shipment_is_not_touched() -> None:
     two = (*BOOK_CONFIRMED, shipped((1, 1)), shipped((1, 2), shipment=SECOND_SHIPMENT, number="2"), LOST)
     history = given(*two).when(resolve("reship"), by=SERVICE).then(ProblemResolved(1, "reship", ONE))
     assert history.state.lines[1].sent == 2
+
+
+def test_refused_for_units_that_are_in_a_return() -> None:
+    """What comes back under a return is settled there, and not a second time."""
+    for history in (RETURN_REQUESTED, CAME_BACK):
+        given(*history, LOST).when(resolve("refund", Units(1, 3)), by=SERVICE).then_refused_for("in_return")
+        given(*history, LOST).when(resolve("refund", Units(1, 2)), by=SERVICE).happens()
+    given(*RETURN_REQUESTED, ReturnWithdrawn(RMA), LOST).when(resolve("refund"), by=SERVICE).happens()

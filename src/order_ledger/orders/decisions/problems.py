@@ -100,6 +100,12 @@ def _resolution_asked(order: Order, command: ResolveProblem, context: Context) -
     if not units:
         yield blocker("no_units", "Of that shipment nothing is left to send again or to refund.")
     yield from _more_than_sent(order, shipment, units)
+    for number, quantity in summed(units).items():
+        line = order.lines.get(number)
+        returning = order.in_returns(number)
+        if line is not None and returning and quantity > line.sent - returning:
+            what = f"Units of line {number} are in a return: settle them there."
+            yield blocker("in_return", what, "customer_service", line=number)
     if command.how == "reship" and order.state == "completed":
         yield blocker("completed", "The order is complete: refund, or exchange.")
 

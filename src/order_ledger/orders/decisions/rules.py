@@ -218,7 +218,9 @@ def worth_withdrawn(order: Order, units: Mapping[int, int]) -> tuple[Amounts, ..
     """What units that were never shipped are worth: the last places of their lines."""
     found = []
     for number, quantity in units.items():
-        line = order.lines[number]
+        line = order.lines.get(number)
+        if line is None:
+            continue
         start = line.ordered.quantity - line.withdrawn - quantity
         found.append(amounts(number, quantity, line.worth_of(start, quantity)))
     return tuple(found)
@@ -229,6 +231,7 @@ def worth_given_back(order: Order, units: Mapping[int, int]) -> tuple[Amounts, .
     return tuple(
         amounts(number, quantity, order.lines[number].worth_of(order.lines[number].refunded, quantity))
         for number, quantity in units.items()
+        if number in order.lines
     )
 
 
