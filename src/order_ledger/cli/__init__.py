@@ -28,6 +28,7 @@ from order_ledger.journal.migrations import Unfit
 COMMANDS = {
     "up": "running:up",
     "serve": "running:serve",
+    "demo": "demo:demo",
     "follow": "following:follow",
     "settle": "following:settle",
     "migrate": "migrating:migrate_database",

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from order_ledger.accounts import LoginTaken, new_password, set_password
+from order_ledger.accounts import LoginTaken, Tokens, new_password, set_password
 from order_ledger.administration import EVERY_ROLE, Administration
 from order_ledger.embedded_postgres import ServerError, server_for
 from order_ledger.journal.journal import Journal
@@ -112,6 +112,15 @@ def password(login: Annotated[str, typer.Argument(help="The account.")], as_json
         if not set_password(connection, login, fresh):
             _fail(f"There is no account {login}.")
     typer.echo(json.dumps({"login": login, "password": fresh}) if as_json else f"login     {login}\npassword  {fresh}")
+
+
+@app.command()
+def token(login: Annotated[str, typer.Argument(help="The account.")], as_json: AsJson = False) -> None:
+    """Give a token for an account, as a log-in would: for scripts on this machine."""
+    with _journal() as journal:
+        person = Administration(journal).person_of(login) or _fail(f"There is no account {login}.")
+        given, until = Tokens(journal.master.derive(b"tokens")).issue(person)
+    typer.echo(json.dumps({"token": given, "expires_at": until.isoformat()}) if as_json else given)
 
 
 def _role(text: str, organisations: dict[str, UUID]) -> tuple[GrantableRole, UUID | None]:
