@@ -132,6 +132,14 @@ def test_issued_at_confirmation() -> None:
     assert (issued.shipment, issued.gross_total) == (None, eur("21.00"))
 
 
+def test_what_was_cancelled_before_is_not_invoiced_at_confirmation() -> None:
+    order = placed(line(1, "BOOK", 3), line(2, "FREIGHT"), terms=AT_CONFIRMATION)
+    one_less = LinesCancelled(lines=(Units(1, 1),), net=eur("16.76"), tax=eur("3.19"), total=eur("19.95"))
+    issued = invoice(order, one_less, CONFIRMED, command=issue(shipment=None))
+    assert [(one.order_line, one.quantity) for one in issued.lines] == [(1, 2), (2, 1)]
+    assert issued.gross_total == eur("19.95")
+
+
 def test_what_is_sent_again_is_not_invoiced_again() -> None:
     lost = ProblemReported(problem=1, kind="not_received", shipment=SHIPMENT, lines=(), evidence=())
     again = ProblemResolved(1, "reship", (Units(1, 3),))

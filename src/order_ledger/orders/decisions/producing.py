@@ -124,7 +124,7 @@ def _step_asked(order: Order, command: CompleteStep, context: Context) -> Blocke
         return
     place = steps.index(command.step)
     done = line.run.steps
-    if command.step not in done and place and steps[place - 1] not in done:
+    if place and steps[place - 1] not in done:
         yield _step_missing(command.line, steps[place - 1])
     if command.rework_for is not None and line.plan_item(command.rework_for) is None:
         yield _unknown_item(command.line, command.rework_for)
