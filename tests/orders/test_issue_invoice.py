@@ -7,7 +7,15 @@ from typing import Any
 from msgspec.structs import replace
 
 from order_ledger.orders.commands import IssueInvoice
-from order_ledger.orders.events import Buyer, DocumentLine, InvoiceIssued, ProblemReported, ProblemResolved, TaxSubtotal
+from order_ledger.orders.events import (
+    Buyer,
+    DocumentLine,
+    InvoiceIssued,
+    LinesCancelled,
+    ProblemReported,
+    ProblemResolved,
+    TaxSubtotal,
+)
 from order_ledger.values import Address, Contact, Terms, Units, unsealed
 from tests.examples import (
     ADA,
