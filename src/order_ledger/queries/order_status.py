@@ -177,7 +177,7 @@ def listing(asked: Asked) -> tuple[LiteralString, dict[str, Any]]:
     if asked.placed_before is not None:
         conditions.append(listed + " < %(placed_before)s")
         parameters["placed_before"] = asked.placed_before
-    if asked.search is not None and (sought := asked.search.strip().lower()):
+    if asked.search is not None and (sought := _as_text(asked.search)):
         conditions.append(_FOUND_BY_NUMBER_OR_NAME if asked.names else _FOUND_BY_NUMBER)
         parameters |= {"from": sought, "to": sought + "\U0010ffff", "like": f"%{_literally(sought)}%"}
     if asked.cursor is not None:
@@ -238,6 +238,11 @@ def _page_size(limit: int) -> int:
     return min(max(limit, 1), LARGEST_PAGE)
 
 
+def _as_text(search: str) -> str:
+    """In lower case, and what no text can hold turned into what none holds."""
+    return search.strip().lower().encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
 def _literally(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
@@ -250,7 +255,7 @@ def _cursor(last: OrderStatus) -> str:
 def _opened(cursor: str) -> tuple[datetime, UUID]:
     try:
         raw = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
-        if len(raw) != 24:
+        if len(raw) != 24 or base64.urlsafe_b64encode(raw).decode() != cursor:
             raise BadCursor("The cursor is not one that a list gave.")
         at = _EPOCH + _MICROSECOND * int.from_bytes(raw[:8], "big", signed=True)
         return at, UUID(bytes=raw[8:])
