@@ -64,7 +64,7 @@ def row(
 
 
 def shuffled_rounds(sides: dict[str, Callable[[], float]], rounds: int, seed: int = 1) -> dict[str, list[float]]:
-    """Runs every side once a round, in another order each round, so that a slow moment of the machine hits no side alone."""
+    """Runs every side once a round, in another order each time: a slow moment of the machine hits no side alone."""
     random = Random(seed)
     found: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds):

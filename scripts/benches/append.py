@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import psycopg
-from benches._harness import arguments, pgbench, report, row, server, server_version, shuffled_rounds
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 
+from benches._harness import arguments, pgbench, report, row, server, server_version, shuffled_rounds
 from order_ledger.journal.appending import STATEMENT
 from order_ledger.journal.migrations import migrate
 from order_ledger.journal.recorder import INSERT_ONE, JournalRecorder

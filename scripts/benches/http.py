@@ -16,6 +16,7 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 
 import psycopg
 import uvicorn
@@ -53,7 +54,9 @@ SELLER = {
     "code": "ATELIER", "kinds": ["seller", "warehouse"], "legal_name": "Atelier Nord GmbH", "country": "DE",
     "vat_id": "DE123456789", "currency": "EUR", "zone": "Europe/Berlin", "language": "en",
     "tax_rules": [{"country": "DE", "tax_class": "standard", "category": "S", "rate": "19.00", "from": "2020-01-01"}],
-    "terms": {"pay": "on_invoice", "due_days": 14, "method": "transfer", "invoice_at": "dispatch", "complete_after_days": 14},
+    "terms": {
+        "pay": "on_invoice", "due_days": 14, "method": "transfer", "invoice_at": "dispatch", "complete_after_days": 14,
+    },
     "confirm_stock_orders": "hand", "tracking_hosts": ["track.example.com"],
 }  # fmt: skip
 
@@ -107,7 +110,7 @@ def ours(url: str) -> Dispatch:
 
 
 def transaction_each(url: str) -> Dispatch:
-    writer.GroupCommit = TransactionEach  # type: ignore[misc]
+    setattr(writer, "GroupCommit", TransactionEach)  # noqa: B010 - the name is the writer's own import
     return create_app(url, MASTER)
 
 
@@ -129,7 +132,8 @@ def bare(url: str) -> FastAPI:
         await request.body()
         async with pool.connection() as connection:
             await connection.execute(
-                "INSERT INTO bare.entry (originator_id, originator_version, topic, state) VALUES (%s, 1, 'OrderPlaced', %s)",
+                "INSERT INTO bare.entry (originator_id, originator_version, topic, state) "
+                "VALUES (%s, 1, 'OrderPlaced', %s)",
                 (uuid7(), STATE),
                 prepare=True,
             )
@@ -201,15 +205,13 @@ def furnish(url: str) -> tuple[str, str]:
         command = ListItem.model_validate_json(
             json.dumps(
                 {
-                    "sku": "ROTOR", "seller": str(seller), "description": "Rotor, 200 mm", "kind": "from_stock", "unit": "C62",
+                    "sku": "ROTOR", "seller": str(seller), "description": "Rotor", "kind": "from_stock", "unit": "C62",
                     "unit_price": "100.00", "currency": "EUR", "tax_included": True, "tax_class": "standard",
                     "lead_days": 3, "warehouse": str(seller),
                 }
             )
         )  # fmt: skip
         stream, identity, by = item_id(seller, "ROTOR"), uuid7(), By(None, "administrator")
-        from datetime import UTC, datetime
-
         now = datetime.now(UTC)
         context = Context(
             now=now, by=by, command=identity, stream=stream, seller=named, seller_currency="EUR", warehouse=named
@@ -249,7 +251,7 @@ def main() -> None:
         insert = LUA % {"body": body, "token": token, "path": "/bare"}
         run = [0]
         with door(ours, url) as at, door(transaction_each, url) as each_at, door(bare, url) as bare_at:
-            sides = {
+            sides: dict[str, Callable[[], float]] = {
                 "ours": lambda: wrk(at, place, given.seconds, run),
                 "a transaction each": lambda: wrk(each_at, place, given.seconds, run),
                 "bare": lambda: wrk(bare_at, insert, given.seconds, run),

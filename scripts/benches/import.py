@@ -17,8 +17,8 @@ from random import Random
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
-from _harness import arguments, report, row, server, server_version, shuffled_rounds
 
+from benches._harness import arguments, report, row, server, server_version, shuffled_rounds
 from order_ledger.importing.olist import CUSTOMERS, ITEMS, ORDERS, PAYMENTS, open_files
 from order_ledger.importing.running import Target, import_files
 from order_ledger.importing.tables import Form
