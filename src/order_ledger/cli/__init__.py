@@ -36,6 +36,9 @@ COMMANDS = {
     "accounts": "accounts:app",
     "projections": "projections:app",
     "report": "report:app",
+    "import": "importing:app",
+    "export": "exporting:app",
+    "audit": "audit:app",
 }
 
 

@@ -1,0 +1,42 @@
+"""`export`: the ledger's own, given out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import typer
+
+from order_ledger.cli.answers import AsJson, Failed, answer_json, say
+from order_ledger.embedded_postgres import server_for
+from order_ledger.exporting.jsonl import NotALine, export_entries
+from order_ledger.journal.migrations import migrate
+from order_ledger.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Give the ledger's own out.")
+
+
+@app.callback()
+def _group() -> None:
+    pass
+
+
+@app.command()
+def jsonl(
+    path: Annotated[Path, typer.Argument(dir_okay=False, help="The file to write; one that is there is replaced.")],
+    as_json: AsJson = False,
+) -> None:
+    """Export every entry's exact bytes, one a line, in order of positions.
+
+    `import jsonl --entries` takes the file into an empty ledger. Sealed values stay sealed; their keys are not in it.
+    """
+    with server_for(Settings()) as url:
+        migrate(url)
+        try:
+            with psycopg.connect(url, autocommit=True) as connection:
+                entries = export_entries(connection, path)
+        except NotALine as error:
+            raise Failed(str(error)) from error
+    if as_json:
+        answer_json({"entries": entries, "path": str(path)})
+    else:
+        say(f"{entries} entries are in {path}")

@@ -1,0 +1,1 @@
+"""The ledger's own, given out: entries as they are."""
