@@ -1,6 +1,6 @@
 """Where every order stands: what lists, searches and queues show.
 
-The fold is that of `orders.order`, whose derived states these rows repeat, so that there is one account of what a
+The fold is that of `orders.evolving`, whose derived states these rows repeat, so that there is one account of what a
 state is. It remembers no personal data: sealed values are left out before they are folded.
 """
 
@@ -31,7 +31,8 @@ from order_ledger.orders.events import (
     TrackingChecked,
     TrackingCorrected,
 )
-from order_ledger.orders.order import Line, Order, OrderState, Return, evolve
+from order_ledger.orders.evolving import evolve
+from order_ledger.orders.order import Line, Order, OrderState, Return
 from order_ledger.values import Sealed
 
 ANYBODY = UUID(int=0)

@@ -4,7 +4,8 @@ from typing import Any
 
 from order_ledger.entries import By
 from order_ledger.orders.decisions import Context, allowed_commands, decide
-from order_ledger.orders.order import Order, evolve
+from order_ledger.orders.evolving import evolve
+from order_ledger.orders.order import Order
 from tests.examples import LISTINGS, NOW, ORDER_ID, WORKS, seller, workshop
 from tests.scenario import COMMAND, History, Stream
 

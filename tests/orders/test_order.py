@@ -41,7 +41,8 @@ from order_ledger.orders.events import (
     StockAllocated,
     StockShortageFound,
 )
-from order_ledger.orders.order import Line, LineState, OrderState, evolve, fold
+from order_ledger.orders.evolving import evolve, fold
+from order_ledger.orders.order import Line, LineState, OrderState
 from order_ledger.values import Units, unsealed
 from tests.examples import (
     ADA,

@@ -31,7 +31,8 @@ from order_ledger.orders.events import (
     ReturnLine,
     StockAllocated,
 )
-from order_ledger.orders.order import STATES, Order, evolve, fold
+from order_ledger.orders.evolving import evolve, fold
+from order_ledger.orders.order import STATES, Order
 from order_ledger.refusals import Refused
 from order_ledger.values import Units
 from tests.examples import (

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from order_ledger.entries import Entry
-from order_ledger.orders import order as orders
+from order_ledger.orders import evolving
 from order_ledger.orders.events import (
     ORDER_EVENTS,
     Allocation,
@@ -252,7 +252,7 @@ def test_the_state_is_whole_in_the_rows(random: Random) -> None:
 def test_what_the_rows_say_is_what_the_order_says(random: Random) -> None:
     """Leaving out what the projection ignores, and what is sealed, changes nothing that it shows."""
     entries = entries_of(ORDER, *random_history(random))
-    whole = orders.fold(entries)
+    whole = evolving.fold(entries)
     status: OrderStatus | None = None
     for entry in read_of(entries):
         status = order_status.fold(status, entry)

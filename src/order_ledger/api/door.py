@@ -22,7 +22,7 @@ from order_ledger.journal.codec import Codec
 from order_ledger.journal.keys import Keyring
 from order_ledger.journal.sealing import MasterKey
 from order_ledger.journal.writer import Evolve, Writer
-from order_ledger.orders import order
+from order_ledger.orders import evolving
 from order_ledger.parties import organisation, person
 from order_ledger.refusals import Invalid, KeyRequired, Violation
 from order_ledger.stock import stock
@@ -31,7 +31,7 @@ LARGEST_BODY_BYTES = 32 * 1024
 LONGEST_KEY = 200
 
 EVOLVES: Mapping[Kind, Evolve] = {
-    "order": order.evolve,
+    "order": evolving.evolve,
     "item": item.evolve,
     "stock": stock.evolve,
     "organisation": organisation.evolve,

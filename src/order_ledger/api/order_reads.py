@@ -22,7 +22,8 @@ from order_ledger.audit.moments import as_of, as_recorded, until_version
 from order_ledger.entries import Entry, Event
 from order_ledger.journal.writer import Stream
 from order_ledger.orders.events import AddressChanged, OrderPlaced
-from order_ledger.orders.order import Order, fold
+from order_ledger.orders.evolving import fold
+from order_ledger.orders.order import Order
 from order_ledger.refusals import Invalid, NotFound, Violation
 from order_ledger.rights import Read, Scope, may_read, sees, whose_read
 

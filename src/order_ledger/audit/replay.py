@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from order_ledger.entries import Entry
 from order_ledger.orders.events import OrderEvent
-from order_ledger.orders.order import Order, evolve
+from order_ledger.orders.evolving import evolve
+from order_ledger.orders.order import Order
 
 
 class Step(NamedTuple):

@@ -12,7 +12,8 @@ from order_ledger.entries import By, Cause, CommandRef, Entry, Fact, Source
 from order_ledger.orders.commands import OrderCommand
 from order_ledger.orders.decisions import Context, record
 from order_ledger.orders.events import OrderEvent
-from order_ledger.orders.order import Order, evolve
+from order_ledger.orders.evolving import evolve
+from order_ledger.orders.order import Order
 
 EARLIER_THAN_PREVIOUS = "earlier_than_previous"
 """The breach of a step that happened before the step that it follows."""

@@ -30,7 +30,8 @@ from order_ledger.journal.journal import Journal
 from order_ledger.journal.keys import PersonErased
 from order_ledger.orders.commands import COMMANDS, Command, Place, ResolveReturn
 from order_ledger.orders.decisions import Context, decide
-from order_ledger.orders.order import Order, fold
+from order_ledger.orders.evolving import fold
+from order_ledger.orders.order import Order
 from order_ledger.parties import organisation
 from order_ledger.parties.organisation import RegisteredOrganisation
 from order_ledger.refusals import Refusal, Refused
