@@ -6,8 +6,8 @@ from msgspec import Struct
 from starlette.requests import Request
 
 from order_ledger.accounts import Tokens
+from order_ledger.api.headers import header
 from order_ledger.entries import By, Role
-from order_ledger.journal.writer import Stream, Writer
 from order_ledger.parties.person import Person
 from order_ledger.refusals import Invalid, NotAllowed, RoleRequired, Unauthenticated, Violation
 from order_ledger.rights import Scope
@@ -43,7 +43,7 @@ class Caller(Struct, frozen=True):
 
 def person_of(request: Request, tokens: Tokens) -> UUID:
     """Whose token was sent; raises `Unauthenticated`. Asks nobody."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, _, token = (header(request, b"authorization") or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated()
     return tokens.person(token.strip())
@@ -52,7 +52,7 @@ def person_of(request: Request, tokens: Tokens) -> UUID:
 def calling_as(request: Request, person_id: UUID, person: Person | None) -> Caller:
     """The person in the role they chose; raises `RoleRequired`, `NotAllowed` for a role not held, and `Invalid`."""
     held: frozenset[tuple[Role, UUID | None]] = person.roles if person is not None else frozenset()
-    role = _chosen(request.headers.get("ledger-role"), tuple(sorted({role for role, _ in held})))
+    role = _chosen(header(request, b"ledger-role"), held)
     return Caller(
         person_id,
         role,
@@ -61,33 +61,26 @@ def calling_as(request: Request, person_id: UUID, person: Person | None) -> Call
     )
 
 
-async def caller(request: Request, tokens: Tokens, writer: Writer) -> Caller:
-    """Who is calling; raises what the two above do."""
-    person_id = person_of(request, tokens)
-    return calling_as(request, person_id, (await writer.standing(Stream("person", person_id))).state)
-
-
-def _chosen(wanted: str | None, held: tuple[Role, ...]) -> Role:
-    if wanted is None:
-        if len(held) > 1:
-            raise RoleRequired(held)
-        if not held:
-            raise NotAllowed(())
-        return held[0]
-    for role in held:
+def _chosen(wanted: str | None, held: frozenset[tuple[Role, UUID | None]]) -> Role:
+    for role, _ in held:
         if role == wanted:
             return role
-    raise NotAllowed(held)
+    roles = tuple(sorted({role for role, _ in held}))
+    if wanted is not None or not roles:
+        raise NotAllowed(roles)
+    if len(roles) > 1:
+        raise RoleRequired(roles)
+    return roles[0]
 
 
 def _on_behalf_of(request: Request, role: Role) -> UUID | None:
-    header = request.headers.get("ledger-on-behalf-of")
-    if header is None:
+    given = header(request, b"ledger-on-behalf-of")
+    if given is None:
         return None
     if role != "customer_service":
         raise NotAllowed(("customer_service",))
     try:
-        return UUID(header)
+        return UUID(given)
     except ValueError:
         raise Invalid(
             Violation("Ledger-On-Behalf-Of", "uuid", "The header names the consumer by their id, a UUID.")

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from order_ledger.api.access_log import Access
 from order_ledger.api.callers import Caller
 from order_ledger.api.door import door_of
+from order_ledger.api.headers import header
 from order_ledger.api.problems import problem
 from order_ledger.entries import By, Cause, CommandRef, Event, Fact
 from order_ledger.journal.writer import Standing, Written
@@ -89,7 +90,7 @@ def parse(model: type[Model], body: bytes) -> Model:
 
 def expected_version(request: Request) -> int | None:
     """The version in If-Match, where one is sent; raises `Invalid`."""
-    given = request.headers.get("if-match")
+    given = header(request, b"if-match")
     if given is None or given.strip() == "*":
         return None
     text = given.strip().removeprefix('"').removesuffix('"')

@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
 
 from order_ledger.accounts import Logins, Tokens
 from order_ledger.api.access_log import Access, AccessLog
-from order_ledger.api.callers import Caller, caller
+from order_ledger.api.callers import Caller, calling_as, person_of
+from order_ledger.api.headers import header
 from order_ledger.api.metrics import Metrics
 from order_ledger.api.problems import TooLarge
 from order_ledger.api.signal import Signal
@@ -21,7 +21,7 @@ from order_ledger.journal.appending import Key
 from order_ledger.journal.codec import Codec
 from order_ledger.journal.keys import Keyring
 from order_ledger.journal.sealing import MasterKey
-from order_ledger.journal.writer import Evolve, Writer
+from order_ledger.journal.writer import Evolve, Stream, Writer
 from order_ledger.orders import evolving
 from order_ledger.parties import organisation, person
 from order_ledger.refusals import Invalid, KeyRequired, Violation
@@ -64,17 +64,20 @@ class Door:
         await self._open.aclose()
 
     async def caller(self, request: Request) -> Caller:
-        """Who is calling; raises what `callers.caller` does."""
-        return await caller(request, self.tokens, self.writer)
+        """Who is calling; raises `Unauthenticated`, and what `calling_as` does."""
+        person = person_of(request, self.tokens)
+        return calling_as(request, person, (await self.writer.standing(Stream("person", person))).state)
 
     def key(self, request: Request, scope: Any, calling: Caller, body: bytes) -> Key:
         """The idempotency key of this request, bound to who sent it, where to, and what. Raises `KeyRequired`."""
-        given = request.headers.get("idempotency-key")
+        given = header(request, b"idempotency-key")
         if not given:
             raise KeyRequired()
         if len(given) > LONGEST_KEY or not given.isprintable():
             raise Invalid(Violation("Idempotency-Key", "key", f"A key is 1 to {LONGEST_KEY} printable characters."))
-        bound = f"{calling.person}|{calling.role}|{calling.on_behalf_of}|{request.method}|{request.url.path}"
+        bound = (
+            f"{calling.person}|{calling.role}|{calling.on_behalf_of}|{request.scope['method']}|{request.scope['path']}"
+        )
         return Key(
             scope,
             given,
@@ -91,10 +94,11 @@ class Door:
 
 async def body_of(request: Request, largest: int = LARGEST_BODY_BYTES) -> bytes:
     """The body, or `TooLarge` as soon as it is."""
-    announced = request.headers.get("content-length", "")
+    announced = header(request, b"content-length") or ""
     if announced.isdigit() and int(announced) > largest:
         raise _too_large(largest)
-    chunks, size = [], 0
+    chunks: list[bytes] = []
+    size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > largest:
@@ -112,6 +116,3 @@ def door_of(request: Request) -> Door:
 
 def _too_large(largest: int) -> TooLarge:
     return TooLarge(Violation("", "too_large", f"A body is at most {largest:,} bytes."))
-
-
-__all__ = ["EVOLVES", "LARGEST_BODY_BYTES", "Door", "Response", "body_of", "door_of"]

@@ -32,12 +32,12 @@ from order_ledger.identifiers import uuid7
 from order_ledger.items.item import Item, item_id
 from order_ledger.journal.writer import Decision, Standing, Stream, Written
 from order_ledger.orders.commands import COMMANDS, Command, OrderCommand, Place, ResolveReturn
-from order_ledger.orders.decisions import Context, allowed_commands, decide, exchange_order
+from order_ledger.orders.decisions import AllowedCommand, Context, allowed_commands, decide, exchange_order
 from order_ledger.orders.events import AddressChanged, OrderPlaced
 from order_ledger.orders.order import Order
 from order_ledger.parties.organisation import RegisteredOrganisation
 from order_ledger.refusals import Blocker, Invalid, NotFound, Refusal, Refused, Stale
-from order_ledger.rights import Scope, may, whose
+from order_ledger.rights import Grant, Scope, may, whose
 from order_ledger.values import Address, Contact
 
 router = APIRouter()
@@ -182,12 +182,20 @@ def told(written: Written, order_id: UUID, calling: Caller, status: int = 200) -
     )
 
 
-def allowed_to(order: Order, calling: Caller) -> list[Any]:
+def allowed_to(order: Order, calling: Caller) -> list[AllowedCommand]:
     """The commands of this person's role that reach this order, each with what is in its way."""
     scope = scope_of(order)
     by = calling.by(scope)
     context = Context(now=now(), by=by, command=UUID(int=0), order_id=order.id)
-    return [each for each in allowed_commands(order, by, context) if _reaches(each.name, by, scope)]
+    within: dict[Grant, bool] = {}
+    allowed = []
+    for each in allowed_commands(order, by, context):
+        grant = whose(each.name, by)
+        if grant not in within:
+            within[grant] = _reaches(each.name, by, scope)
+        if within[grant]:
+            allowed.append(each)
+    return allowed
 
 
 def order_id_of(request: Request) -> UUID:

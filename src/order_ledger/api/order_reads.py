@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from order_ledger.api.callers import Caller
 from order_ledger.api.commanding import answered
 from order_ledger.api.door import Door, door_of
+from order_ledger.api.headers import header
 from order_ledger.api.moments import instant
 from order_ledger.api.openapi import query, read_operation
 from order_ledger.api.order_commands import allowed_to, order_id_of, scope_of
@@ -85,7 +86,7 @@ async def events(request: Request, calling: Caller) -> Response:
 async def stream(request: Request, calling: Caller) -> Response:
     door = door_of(request)
     _, current = await _readable(door, request, calling, "stream")
-    last = request.headers.get("last-event-id", "")
+    last = header(request, b"last-event-id") or ""
     after = int(last) if last.isdigit() and len(last) < 19 else current.version
     return StreamingResponse(
         _live(door, request, calling, current.id, after),

@@ -1,5 +1,6 @@
 """An item as its entries leave it."""
 
+from functools import lru_cache
 from typing import assert_never
 from uuid import UUID, uuid5
 
@@ -14,6 +15,7 @@ __all__ = ["Item", "evolve", "item_id", "stock_id"]
 _NAMESPACE = UUID("539dba93-c529-5b53-ad42-3d07a5b6a176")
 
 
+@lru_cache(10_000)
 def item_id(seller: UUID, sku: str) -> UUID:
     """The stream of this seller's item: two sellers may use one SKU."""
     return uuid5(_NAMESPACE, f"item/{seller}/{sku}")
