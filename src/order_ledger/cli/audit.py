@@ -27,6 +27,7 @@ from order_ledger.journal.migrations import inspect, migrate
 from order_ledger.journal.names import EVENTS, UPCASTERS
 from order_ledger.journal.sealing import CannotOpen, master_key
 from order_ledger.settings import Settings
+from order_ledger.values import Money
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Replay any order; prove that nothing was altered.")
 
@@ -171,7 +172,7 @@ def _document(
 def _print(stream: UUID, steps: Sequence[Step], values: Mapping[int, Opened], names: Mapping[UUID, str]) -> None:
     last = steps[-1].order
     reference = f", reference {last.placed.reference}" if last.placed.reference else ""
-    console = Console(soft_wrap=True)
+    console = Console()
     console.print(Text(f"Order {last.number} ({stream}{reference}), {last.version} entries: {last.state}", "bold"))
     for entry, order in steps:
         by = entry.by
@@ -204,8 +205,29 @@ def _print(stream: UUID, steps: Sequence[Step], values: Mapping[int, Opened], na
 
 def _said(fields: Iterable[tuple[str, Any]]) -> str:
     """What is there, in short."""
-    return ", ".join(
-        f"{name} {each if isinstance(each, str) else msgspec.json.encode(each).decode()}"
-        for name, each in fields
-        if each not in (None, "", [], (), {}, False)
-    )
+    return "; ".join(f"{name.replace('_', ' ')} {text}" for name, each in fields if (text := _short(each)))
+
+
+def _short(value: Any) -> str:
+    """A value as a person writes it; what is not there says nothing."""
+    match value:
+        case None | "":
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case Money(amount, currency) | {"amount": amount, "currency": currency}:
+            return f"{amount} {currency}"
+        case {"id": _, "name": str(name)} if name:
+            return name
+        case {"line": line, "sku": sku, "quantity": quantity, "gross": gross}:
+            return f"{line}: {quantity} × {sku}, {_short(gross)}"
+        case {"line": line, "quantity": quantity, **others}:
+            return " ".join((f"{quantity} of line {line}", *filter(None, map(_short, others.values()))))
+        case dict():
+            return ", ".join(text for each in value.values() if (text := _short(each)))
+        case list() | tuple():
+            return " | ".join(text for each in value if (text := _short(each)))
+        case datetime():
+            return value.isoformat()
+        case _:
+            return str(value)

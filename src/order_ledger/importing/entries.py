@@ -57,7 +57,10 @@ def import_entries(connection: Connection[TupleRow], path: Path) -> TakenIn:
         row = connection.execute("SELECT EXISTS (SELECT FROM journal.entry)").fetchone()
         if row is None or row[0]:
             raise NotEmpty(NotEmpty.__doc__)
+        # A ledger keeps its id, since every entry's bytes hold it; only while there is none can it take on another.
+        connection.execute("ALTER TABLE journal.ledger DISABLE TRIGGER permanent")
         connection.execute("UPDATE journal.ledger SET id = %s, epoch = gen_random_uuid()", (ledger,))
+        connection.execute("ALTER TABLE journal.ledger ENABLE TRIGGER permanent")
         copy_in(connection, _checked(path, codec))
     return TakenIn(ledger, orders, entries)
 

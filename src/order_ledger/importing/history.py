@@ -18,6 +18,9 @@ from order_ledger.orders.order import Order
 EARLIER_THAN_PREVIOUS = "earlier_than_previous"
 """The breach of a step that happened before the step that it follows."""
 
+IN_THE_FUTURE = "in_the_future"
+"""The breach of a step that is yet to happen, by the clock of the ledger: the code that a live command is refused with."""
+
 NOBODY_KNOWN = By(None, "unknown")
 
 _UNSAID = frozenset(("tracking_missing",))
@@ -66,6 +69,8 @@ def live(stream: UUID, reference: str, consumer: UUID, steps: Iterable[Step], no
             if happened is not None and at < happened:
                 breaches = (*breaches, EARLIER_THAN_PREVIOUS)
             happened = at
+            if at > now:
+                breaches = (*breaches, IN_THE_FUTURE)
         breaches = (*breaches, *known_breaches)
         assert events, "a step that happens makes something happen"
         cause = Cause(NOBODY_KNOWN, "import", CommandRef(identity, command.name), source=source)
