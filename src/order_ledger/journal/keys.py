@@ -12,6 +12,7 @@ from psycopg import AsyncConnection, Connection
 from psycopg.rows import TupleRow
 
 from order_ledger.journal.sealing import MasterKey, SealingKey, key_id, new_key
+from order_ledger.refusals import Blocker, Refused
 from order_ledger.values import Purpose
 
 KeyName = tuple[UUID, Purpose]
@@ -32,11 +33,13 @@ _INSERT = """
 _ANY = "SELECT person, purpose, wrapped FROM personal.key WHERE wrapped IS NOT NULL LIMIT 1"
 
 
-class PersonErased(Exception):
+class PersonErased(Refused):
     """This person was forgotten: nothing more is sealed for them, and nothing sealed opens."""
 
     def __init__(self, person: UUID) -> None:
-        super().__init__(f"Person {person} was forgotten.")
+        super().__init__(
+            Blocker("person_forgotten", f"Person {person} was forgotten, and nothing more is kept of them.")
+        )
         self.person = person
 
 

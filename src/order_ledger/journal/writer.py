@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import psycopg
 from msgspec import Struct
@@ -27,16 +28,17 @@ from order_ledger.journal.keys import Keyring
 from order_ledger.refusals import Contended, KeyInFlight, KeyReused, Refusal, Stale, Unavailable
 
 _TAIL = """
-    SELECT e.originator_id, e.state, e.hash, e.notification_id
-    FROM unnest(%s::uuid[], %s::bigint[]) AS wanted (stream, version)
+    SELECT wanted.number, e.state, e.hash, e.notification_id
+    FROM unnest(%s::uuid[], %s::bigint[]) WITH ORDINALITY AS wanted (stream, version, number)
     JOIN journal.entry e ON e.originator_id = wanted.stream AND e.originator_version > wanted.version
-    ORDER BY e.originator_id, e.originator_version
+    ORDER BY wanted.number, e.originator_version
 """
 _REMEMBERED = """
     SELECT command, bound, body, streams, versions, positions FROM journal.idempotency_key WHERE scope = %s AND key = %s
 """
 _MOST_TRIES = 10
 _TWIN_SECONDS = 10.0
+_TURN_SECONDS = 10.0
 
 Evolve = Callable[[Any, Any], Any]
 """The state after one more entry; None is the state of a stream that has not begun."""
@@ -69,7 +71,10 @@ class Decision(Struct, frozen=True):
 
 
 class Written(Struct, frozen=True):
-    """What a command led to. `entries` are those appended; `replayed` when the answer was given before."""
+    """What a command led to. `entries` are those appended; `replayed` when the answer was given before.
+
+    Of the entries of one stream only the last is sure to know its position.
+    """
 
     outcome: Outcome
     standings: Mapping[UUID, Standing]
@@ -97,7 +102,7 @@ class Writer:
         self.codec = codec
         self.keyring = keyring
         self._evolves = evolves
-        self._cached: OrderedDict[UUID, Standing] = OrderedDict()
+        self._cached: OrderedDict[Stream, Standing] = OrderedDict()
         self._cached_streams = cached_streams
         self.commits = GroupCommit(url, largest_batch=largest_batch)
         self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
@@ -106,9 +111,11 @@ class Writer:
             max_size=readers,
             open=False,
             timeout=5,
+            reconnect_timeout=5,  # then the next who asks tries at once, where the pool would wait ever longer
             kwargs={"autocommit": True, "application_name": "order-ledger reader"},
         )
         self._asked: list[tuple[Sequence[Stream], asyncio.Future[dict[UUID, Standing]]]] = []
+        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
         self._asking: asyncio.Task[None] | None = None
         self._in_flight: dict[tuple[UUID, str], asyncio.Event] = {}
 
@@ -146,12 +153,11 @@ class Writer:
         self._asked.append((streams, answer))
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask(), name="standings")
-        found = await answer
-        return {stream.id: found[stream.id] for stream in streams}
+        return await answer
 
     async def past(self, stream: Stream, version: int) -> Standing:
         """Where the stream stood at this version."""
-        standing = self._cached.get(stream.id)
+        standing = self._cached.get(stream)
         if standing is None or standing.version != version:
             entries, hashes = await self.entries(stream, until=version)
             standing = self._advance(stream, self._unbegun(stream), entries, hashes)
@@ -167,9 +173,10 @@ class Writer:
                 prepare=True,
             )
             rows = await cursor.fetchall()
-        return [self.codec.decode(bytes(state), position) for state, _, position in rows], [
-            bytes(row[1]) for row in rows
-        ]
+        entries = [self.codec.decode(bytes(state), position) for state, _, position in rows]
+        if entries and entries[0].kind != stream.kind:
+            return [], []  # the id is of something else: of this kind, nothing has begun
+        return entries, [bytes(row[1]) for row in rows]
 
     async def write(
         self,
@@ -186,21 +193,55 @@ class Writer:
         stream and the version that the caller knows it at: raises `Stale` where it went on.
         """
         name = (key.scope, key.key)
-        twin = self._in_flight.get(name)
-        if twin is not None:
+        while (twin := self._in_flight.get(name)) is not None:
             try:
                 await asyncio.wait_for(twin.wait(), _TWIN_SECONDS)
             except TimeoutError:
                 raise KeyInFlight() from None
             if remembered := await self._remembered(key):
                 return await self._replayed(key, streams, remembered)
-        mine = self._in_flight.setdefault(name, asyncio.Event())
+        mine = self._in_flight[name] = asyncio.Event()
         try:
-            return await self._write(key, streams, decide, new, expected)
+            if new:
+                return await self._write(key, streams, decide, new, expected)
+            async with self._turn(streams):
+                return await self._write(key, streams, decide, new, expected)
         finally:
-            if self._in_flight.get(name) is mine:
-                del self._in_flight[name]
+            del self._in_flight[name]
             mine.set()
+
+    @asynccontextmanager
+    async def _turn(self, streams: Iterable[Stream]) -> AsyncIterator[None]:
+        """Commands of this process on one stream are decided one after the other, each on what the last one made of it.
+
+        Decided at once, all but the first would be stale, and again, and again.
+        """
+        taken: list[asyncio.Lock] = []
+        try:
+            for stream in sorted(stream.id for stream in streams):  # in one order, or two would wait for each other
+                lock = self._turns.get(stream)
+                if lock is None:
+                    lock = self._turns[stream] = asyncio.Lock()
+                if lock.locked():
+                    await asyncio.wait_for(lock.acquire(), _TURN_SECONDS)
+                else:
+                    await lock.acquire()
+                taken.append(lock)
+        except TimeoutError:
+            self._give(taken)
+            raise Contended() from None
+        except BaseException:
+            self._give(taken)
+            raise
+        try:
+            yield
+        finally:
+            self._give(taken)
+
+    @staticmethod
+    def _give(taken: Iterable[asyncio.Lock]) -> None:
+        for lock in taken:
+            lock.release()
 
     async def _write(
         self,
@@ -231,12 +272,23 @@ class Writer:
                 continue
             appendings = await self._encode(streams, standings, decision)
             outcome = await self.commits.append(Proposal(decision.cause.command.id, appendings, key))
-            if outcome.outcome == "appended" or outcome.command == decision.cause.command.id:
+            if outcome.outcome == "appended":
                 return self._appended(streams, standings, appendings, outcome)
             if outcome.outcome == "remembered":
-                return await self._replayed(key, streams, outcome)
-            standings, fresh = await self.standings(streams), True
+                # Also by ourselves: the answer to the first sending got lost, and the journal knows what it did.
+                return await self._replayed(key, streams, outcome, decision.cause.command.id)
+            standings, fresh = await self._newer(streams, standings), True
         raise Contended()
+
+    async def _newer(self, streams: Sequence[Stream], standings: Mapping[UUID, Standing]) -> dict[UUID, Standing]:
+        """What the journal holds after all, where these standings turned out stale."""
+        newer = await self.standings(streams)
+        if all(newer[stream.id].version == standings[stream.id].version for stream in streams):
+            # Then what we remember is ahead of it: the server was exchanged for one that lacks the last entries.
+            for stream in streams:
+                self._cached.pop(stream, None)
+            newer = await self.standings(streams)
+        return newer
 
     async def _encode(
         self, streams: Sequence[Stream], standings: Mapping[UUID, Standing], decision: Decision
@@ -273,18 +325,14 @@ class Writer:
         after: dict[UUID, Standing] = {}
         appended: list[Entry[Event]] = []
         for stream, appending in zip(streams, appendings, strict=True):
-            last = outcome.positions[outcome.streams.index(stream.id)]
-            first = last - len(appending.entries) + 1
-            entries = [
-                replace(each.entry, position=first + n)
-                for n, each in enumerate(appending.entries)
-                if each.entry is not None
-            ]
+            entries = [each.entry for each in appending.entries if each.entry is not None]
+            if entries:  # the others' positions lie before it, with those of other writers in between
+                entries[-1] = replace(entries[-1], position=outcome.positions[outcome.streams.index(stream.id)])
             appended += entries
             after[stream.id] = self._advance(
                 stream, before[stream.id], entries, [each.hash for each in appending.entries]
             )
-            self._keep(stream.id, after[stream.id])
+            self._keep(stream, after[stream.id])
         return Written(outcome, after, tuple(appended))
 
     async def _remembered(self, key: Key) -> Outcome | None:
@@ -298,7 +346,9 @@ class Writer:
             "remembered", command, bytes(bound), bytes(body), tuple(streams), tuple(versions), tuple(positions)
         )
 
-    async def _replayed(self, key: Key, streams: Sequence[Stream], outcome: Outcome) -> Written:
+    async def _replayed(
+        self, key: Key, streams: Sequence[Stream], outcome: Outcome, command: UUID | None = None
+    ) -> Written:
         if (outcome.bound, outcome.body) != (key.bound, key.body):
             raise KeyReused()
         kinds = {stream.kind for stream in streams}
@@ -311,16 +361,16 @@ class Writer:
             told, hashes = await self.entries(stream, until=version)
             standings[stream_id] = self._advance(stream, self._unbegun(stream), told, hashes)
             entries += [entry for entry in told if entry.command.id == outcome.command]
-        return Written(outcome, standings, tuple(entries), replayed=True)
+        return Written(outcome, standings, tuple(entries), replayed=outcome.command != command)
 
     async def _known(self, streams: Sequence[Stream]) -> dict[UUID, Standing]:
         """From memory where it is there: what is old is noticed at the append."""
-        kept = {stream.id: self._cached.get(stream.id) for stream in streams}
+        kept = {stream.id: self._cached.get(stream) for stream in streams}
         missing = [stream for stream in streams if kept[stream.id] is None]
         loaded = await self.standings(missing)
         return {stream.id: kept[stream.id] or loaded[stream.id] for stream in streams}
 
-    def _keep(self, stream: UUID, standing: Standing) -> None:
+    def _keep(self, stream: Stream, standing: Standing) -> None:
         kept = self._cached.get(stream)
         if kept is None or kept.version <= standing.version:
             self._cached[stream] = standing
@@ -331,38 +381,43 @@ class Writer:
     async def _ask(self) -> None:
         while self._asked:
             asked, self._asked = self._asked, []
-            wanted = {stream.id: stream for streams, _ in asked for stream in streams}
+            wanted = list(dict.fromkeys(stream for streams, _ in asked for stream in streams))
             try:
-                try:
-                    found = await self._read(wanted)
-                except Unavailable:
-                    found = await self._read(wanted)  # on a new connection, if there is one to be had
+                found, unreadable = await self._read(wanted)
             except Exception as error:
-                for _, answer in asked:
-                    if not answer.done():
-                        answer.set_exception(error)
-            else:
-                for _, answer in asked:
-                    if not answer.done():
-                        answer.set_result(found)
+                found, unreadable = {}, dict.fromkeys(wanted, error)
+            for streams, answer in asked:
+                if answer.done():
+                    continue
+                failed = [unreadable[stream] for stream in streams if stream in unreadable]
+                if failed:
+                    answer.set_exception(failed[0])
+                else:
+                    answer.set_result({stream.id: found[stream] for stream in streams})
         self._asking = None
 
-    async def _read(self, streams: Mapping[UUID, Stream]) -> dict[UUID, Standing]:
-        known = {stream.id: self._cached.get(stream.id) or self._unbegun(stream) for stream in streams.values()}
+    async def _read(self, streams: Sequence[Stream]) -> tuple[dict[Stream, Standing], dict[Stream, Exception]]:
+        """Where these streams stand; and those that cannot be read, which are no reason to refuse the others."""
+        known = {stream: self._cached.get(stream) or self._unbegun(stream) for stream in streams}
         async with self.connection() as connection:
-            cursor = await connection.execute(
-                _TAIL, (list(known), [standing.version for standing in known.values()]), prepare=True
-            )
+            sought = ([stream.id for stream in known], [standing.version for standing in known.values()])
+            cursor = await connection.execute(_TAIL, sought, prepare=True)
             rows = await cursor.fetchall()
-        tails: dict[UUID, list[TupleRow]] = {}
+        tails: dict[int, list[TupleRow]] = {}
         for row in rows:
-            tails.setdefault(row[0], []).append(row)
-        for stream in streams.values():
-            if tail := tails.get(stream.id):
+            tails.setdefault(row[0] - 1, []).append(row)
+        unreadable: dict[Stream, Exception] = {}
+        for number, tail in tails.items():
+            stream = streams[number]
+            try:
                 entries = [self.codec.decode(bytes(state), position) for _, state, _, position in tail]
-                known[stream.id] = self._advance(stream, known[stream.id], entries, [bytes(row[2]) for row in tail])
-                self._keep(stream.id, known[stream.id])
-        return known
+                if entries[0].kind != stream.kind:
+                    continue  # the id is of something else: of this kind, nothing has begun
+                known[stream] = self._advance(stream, known[stream], entries, [bytes(row[2]) for row in tail])
+                self._keep(stream, known[stream])
+            except Exception as error:
+                unreadable[stream] = error
+        return known, unreadable
 
     def _advance(
         self, stream: Stream, standing: Standing, entries: Sequence[Entry[Event]], hashes: Sequence[bytes]

@@ -1,0 +1,598 @@
+"""From a decision to the journal, whoever else decides at the same time, and whatever becomes of the database."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from msgspec import Struct
+
+from order_ledger.entries import By, Cause, CommandRef, Entry, Event, Fact
+from order_ledger.items.events import ItemDelisted
+from order_ledger.journal import writer as module
+from order_ledger.journal.appending import Key
+from order_ledger.journal.codec import Codec, Unreadable
+from order_ledger.journal.journal import Journal
+from order_ledger.journal.keys import Keyring, PersonErased
+from order_ledger.journal.names import EVENTS
+from order_ledger.journal.writer import Decision, Standing, Stream, Writer, Written
+from order_ledger.orders.events import NoteAdded, OrderHeld, OrderReleased
+from order_ledger.refusals import (
+    Blocker,
+    Contended,
+    KeyInFlight,
+    KeyReused,
+    Refused,
+    Stale,
+    Unavailable,
+)
+from order_ledger.values import Text, unsealed
+from tests.journal.conftest import MASTER
+from tests.journal.test_group_commit import administer, away
+
+NOW = datetime(2026, 11, 21, 20, 15, 3, tzinfo=UTC)
+
+
+class Holds(Struct, frozen=True):
+    """An order as these tests see it: how often it was held, and whether it is."""
+
+    count: int = 0
+    held: bool = False
+
+
+def evolve(holds: Holds | None, entry: Entry[Event]) -> Holds:
+    holds = holds or Holds()
+    match entry.event:
+        case OrderHeld():
+            return Holds(holds.count + 1, True)
+        case OrderReleased():
+            return Holds(holds.count, False)
+        case NoteAdded():
+            return holds
+        case other:
+            raise AssertionError(f"an order has no {other}")
+
+
+Decide = Callable[[Mapping[UUID, Standing]], Decision]
+
+
+def holding(*orders: Stream, times: int = 1) -> Decide:
+    """Hold all of these, whatever they are."""
+    cause = cause_of()
+    return lambda standings: Decision({order.id: [Fact(OrderHeld(), NOW)] * times for order in orders}, cause)
+
+
+def holding_once(order: Stream) -> Decide:
+    """Hold it, unless it is held."""
+    cause = cause_of()
+
+    def decide(standings: Mapping[UUID, Standing]) -> Decision:
+        if standings[order.id].state and standings[order.id].state.held:
+            raise Refused(Blocker("held", "It is held already."))
+        return Decision({order.id: [Fact(OrderHeld(), NOW)]}, cause)
+
+    return decide
+
+
+def releasing(order: Stream) -> Decide:
+    cause = cause_of()
+    return lambda standings: Decision({order.id: [Fact(OrderReleased(), NOW)]}, cause)
+
+
+def cause_of() -> Cause:
+    return Cause(By(None, "ledger"), "api", CommandRef(uuid4(), "hold"))
+
+
+def new_order() -> Stream:
+    return Stream("order", uuid4())
+
+
+def key(order: Stream, body: bytes = b"body", text: str = "") -> Key:
+    return Key(order.id, text or str(uuid4()), b"bound", body)
+
+
+def writer_at(url: str, **options: Any) -> Writer:
+    with Journal(url, MASTER) as journal:
+        ledger = journal.ledger
+    return Writer(url, Codec(ledger, EVENTS), Keyring(MASTER), {"order": evolve, "item": lambda *_: "item"}, **options)
+
+
+def run(url: str, test: Callable[[Writer], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with writer_at(url) as writer:
+            await test(writer)
+
+    asyncio.run(main())
+
+
+def run_two(url: str, test: Callable[[Writer, Writer], Awaitable[None]]) -> None:
+    """Two processes, as far as the journal is concerned: they share no memory."""
+
+    async def main() -> None:
+        async with writer_at(url) as first, writer_at(url) as second:
+            await test(first, second)
+
+    asyncio.run(main())
+
+
+def stored(url: str, order: Stream) -> list[int]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT originator_version FROM journal.entry WHERE originator_id = %s ORDER BY 1", (order.id,)
+        )
+        return [version for (version,) in rows]
+
+
+def test_written(ledger_url: str) -> None:
+    async def test(writer: Writer) -> None:
+        order = new_order()
+        written = await writer.write(key(order), [order], holding(order, times=2))
+        standing = written.standings[order.id]
+        assert (standing.version, standing.state, standing.position) == (2, Holds(2, True), 2)
+        assert [type(entry.event) for entry in written.entries] == [OrderHeld, OrderHeld]
+        assert not written.replayed
+        # What it remembers is what anybody reads.
+        assert await writer.standing(order) == standing
+        assert await writer_reads(ledger_url, order) == standing
+        assert (await writer.past(order, 1)).state == Holds(1, True)
+        assert (await writer.past(order, 2)) == standing
+
+    run(ledger_url, test)
+
+
+async def writer_reads(url: str, order: Stream) -> Standing:
+    async with writer_at(url) as other:
+        return await other.standing(order)
+
+
+def test_new_where_it_has_begun_is_decided_on_what_is_there(ledger_url: str) -> None:
+    async def test(writer: Writer) -> None:
+        order = new_order()
+        await writer.write(key(order), [order], holding_once(order), new=True)
+        with pytest.raises(Refused, match="held already"):
+            await writer.write(key(order), [order], holding_once(order), new=True)
+
+    run(ledger_url, test)
+
+
+def test_all_who_want_one_stream_get_their_turn(ledger_url: str) -> None:
+    async def test(writer: Writer) -> None:
+        order = new_order()
+        await asyncio.gather(*(writer.write(key(order), [order], holding(order)) for _ in range(60)))
+        assert stored(ledger_url, order) == list(range(1, 61))
+        assert (await writer.standing(order)).state == Holds(60, True)
+
+    run(ledger_url, test)
+
+
+def test_all_who_want_several_streams_do_too(ledger_url: str) -> None:
+    async def test(writer: Writer) -> None:
+        orders = [new_order() for _ in range(3)]
+        pairs = [(orders[n % 3], orders[(n + 1) % 3]) for n in range(30)]
+        await asyncio.gather(*(writer.write(key(a), [a, b], holding(a, b)) for a, b in pairs))
+        assert [len(stored(ledger_url, order)) for order in orders] == [20, 20, 20]
+
+    run(ledger_url, test)
+
+
+def test_of_several_processes_each_command_is_done_once_or_contended(ledger_url: str) -> None:
+    async def test(*writers: Writer) -> None:
+        order = new_order()
+        outcomes = await asyncio.gather(
+            *(writer.write(key(order), [order], holding(order)) for writer in writers for _ in range(30)),
+            return_exceptions=True,
+        )
+        done = [each for each in outcomes if isinstance(each, Written)]
+        assert all(isinstance(each, (Written, Contended)) for each in outcomes)
+        assert sorted(each.standings[order.id].version for each in done) == stored(ledger_url, order)
+        assert len(done) > 30
+
+    run_two(ledger_url, test)
+
+
+def test_whoever_waits_too_long_for_a_turn_is_told(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_TURN_SECONDS", 0.2)
+
+    async def test(writer: Writer) -> None:
+        order, other = new_order(), new_order()
+        with psycopg.connect(ledger_url) as blocking:
+            blocking.execute("LOCK TABLE journal.entry IN EXCLUSIVE MODE")
+            first = asyncio.create_task(writer.write(key(order), [order], holding(order)))
+            await asyncio.sleep(0.05)
+            with pytest.raises(Contended):
+                await writer.write(key(order), [order, other], holding(order))
+            blocking.rollback()
+            await first
+        # It left no turn taken behind.
+        await writer.write(key(order), [order, other], holding(order, other))
+
+    run(ledger_url, test)
+
+
+def test_whoever_leaves_in_the_middle_leaves_no_turn_taken(ledger_url: str) -> None:
+    async def test(writer: Writer) -> None:
+        order = new_order()
+        with psycopg.connect(ledger_url) as blocking:
+            blocking.execute("LOCK TABLE journal.entry IN EXCLUSIVE MODE")
+            sent = [asyncio.create_task(writer.write(key(order), [order], holding(order))) for _ in range(3)]
+            await asyncio.sleep(0.1)
+            for each in sent[:2]:
+                each.cancel()
+            blocking.rollback()
+        await sent[2]
+        # The first was under way already, and the second was not.
+        assert stored(ledger_url, order) == [1, 2]
+
+    run(ledger_url, test)
+
+
+def test_an_old_memory_is_noticed_at_the_append(ledger_url: str) -> None:
+    async def test(first: Writer, second: Writer) -> None:
+        order = new_order()
+        await first.write(key(order), [order], holding(order))
+        await second.write(key(order), [order], holding(order))
+        written = await first.write(key(order), [order], holding(order))
+        assert written.standings[order.id].state == Holds(3, True)
+        assert stored(ledger_url, order) == [1, 2, 3]
+
+    run_two(ledger_url, test)
+
+
+def test_a_refusal_is_never_told_from_memory(ledger_url: str) -> None:
+    async def test(first: Writer, second: Writer) -> None:
+        order = new_order()
+        await first.write(key(order), [order], holding_once(order))
+        await second.write(key(order), [order], releasing(order))
+        written = await first.write(key(order), [order], holding_once(order))
+        assert written.standings[order.id].version == 3
+        with pytest.raises(Refused, match="held already"):
+            await first.write(key(order), [order], holding_once(order))
+        with pytest.raises(Refused, match="held already"):
+            await second.write(key(order), [order], holding_once(order))
+
+    run_two(ledger_url, test)
+
+
+def test_a_memory_ahead_of_the_journal_is_let_go(ledger_url: str) -> None:
+    """The server was exchanged for one that lacks the last entries."""
+
+    async def test(writer: Writer) -> None:
+        order = new_order()
+        await writer.write(key(order), [order], holding(order))
+        await writer.write(key(order), [order], holding(order))
+        administer(
+            ledger_url,
+            "ALTER TABLE journal.entry DISABLE TRIGGER permanent; "
+            "DELETE FROM journal.entry WHERE originator_version = 2",
+            at=ledger_url,
+        )
+        written = await writer.write(key(order), [order], holding(order))
+        assert written.standings[order.id].state == Holds(2, True)
+
+    run(ledger_url, test)
+
+
+def test_the_version_that_was_expected(ledger_url: str) -> None:
+    async def test(first: Writer, second: Writer) -> None:
+        order = new_order()
+        await first.write(key(order), [order], holding(order), expected=(order.id, 0))
+        await second.write(key(order), [order], holding(order), expected=(order.id, 1))
+        # The first remembers version 1, and the caller has seen what the second made of it.
+        await first.write(key(order), [order], holding(order), expected=(order.id, 2))
+        with pytest.raises(Stale) as stale:
+            await second.write(key(order), [order], holding(order), expected=(order.id, 2))
+        assert (stale.value.expected, stale.value.version) == (2, 3)
+        with pytest.raises(Stale):
+            await first.write(key(order), [order], holding(order), expected=(order.id, 4))
+        assert stored(ledger_url, order) == [1, 2, 3]
+
+    run_two(ledger_url, test)
+
+
+def test_of_two_who_expect_the_same_version_one_wins(ledger_url: str) -> None:
+    async def test(*writers: Writer) -> None:
+        order = new_order()
+        outcomes = await asyncio.gather(
+            *(
+                writer.write(key(order), [order], holding(order), expected=(order.id, 0))
+                for writer in writers
+                for _ in range(5)
+            ),
+            return_exceptions=True,
+        )
+        assert sorted(type(each).__name__ for each in outcomes) == ["Stale"] * 9 + ["Written"]
+
+    run_two(ledger_url, test)
+
+
+def test_the_same_key_has_the_first_answer(ledger_url: str) -> None:
+    async def test(first: Writer, second: Writer) -> None:
+        order, sent = new_order(), key(new_order())
+        written = await first.write(sent, [order], holding_once(order))
+        await second.write(key(order), [order], releasing(order))
+        for writer in (first, second):
+            again = await writer.write(sent, [order], holding_once(order))
+            assert again.replayed
+            assert again.standings == written.standings
+            assert again.entries == written.entries
+            assert again.outcome.positions == written.outcome.positions
+        # Where it is refused now, it still was accepted then.
+        await first.write(key(order), [order], holding_once(order))
+        assert (await second.write(sent, [order], holding_once(order))).replayed
+        assert (await first.write(sent, [order], holding_once(order), expected=(order.id, 0))).replayed
+
+    run_two(ledger_url, test)
+
+
+def test_placing_again_names_the_stream_of_the_first_time(ledger_url: str) -> None:
+    """The account's key leads to the first order's id, though every try makes up a new one."""
+
+    async def test(first: Writer, second: Writer) -> None:
+        account = uuid4()
+        placed, again = new_order(), new_order()
+        sent = Key(account, "place", b"bound", b"body")
+        written = await first.write(sent, [placed], holding(placed), new=True)
+        replayed = await second.write(sent, [again], holding(again), new=True)
+        assert replayed.replayed
+        assert list(replayed.standings) == [placed.id]
+        assert replayed.standings == written.standings
+        assert stored(ledger_url, again) == []
+
+    run_two(ledger_url, test)
+
+
+@pytest.mark.parametrize("other", [{"body": b"another body"}, {"bound": b"another account"}])
+def test_a_key_used_for_something_else_is_refused(ledger_url: str, other: dict[str, bytes]) -> None:
+    async def test(writer: Writer) -> None:
+        order = new_order()
+        sent = key(order)
+        await writer.write(sent, [order], holding(order))
+        fields = {"scope": sent.scope, "key": sent.key, "bound": sent.bound, "body": sent.body}
+        with pytest.raises(KeyReused):
+            await writer.write(Key(**{**fields, **other}), [order], holding(order))  # type: ignore[arg-type]
+        with pytest.raises(KeyReused):  # also where it would be refused
+            await writer.write(Key(**{**fields, **other}), [order], holding_once(order))  # type: ignore[arg-type]
+        assert stored(ledger_url, order) == [1]
+
+    run(ledger_url, test)
+
+
+def test_an_accepted_no_op_is_remembered(ledger_url: str) -> None:
+    async def test(writer: Writer) -> None:
+        order = new_order()
+        await writer.write(key(order), [order], holding(order))
+        sent, cause = key(order), cause_of()
+        nothing = await writer.write(sent, [order], lambda standings: Decision({}, cause))
+        assert nothing.entries == ()
+        assert (nothing.standings[order.id].version, nothing.outcome.positions) == (1, (1,))
+        await writer.write(key(order), [order], holding(order))
+        again = await writer.write(sent, [order], holding(order))
+        assert (again.replayed, again.entries, again.standings) == (True, (), nothing.standings)
+
+    run(ledger_url, test)
+
+
+def test_a_refusal_is_not_remembered(ledger_url: str) -> None:
+    async def test(writer: Writer) -> None:
+        order = new_order()
+        sent = key(order)
+        await writer.write(key(order), [order], holding(order))
+        with pytest.raises(Refused):
+            await writer.write(sent, [order], holding_once(order))
+        await writer.write(key(order), [order], releasing(order))
+        assert not (await writer.write(sent, [order], holding_once(order))).replayed
+
+    run(ledger_url, test)
+
+
+def test_twins_are_done_once(ledger_url: str) -> None:
+    async def test(first: Writer, second: Writer) -> None:
+        order = new_order()
+        sent = key(order)
+        written = await asyncio.gather(
+            *(writer.write(sent, [order], holding(order)) for writer in (first, second) for _ in range(10))
+        )
+        assert stored(ledger_url, order) == [1]
+        assert sum(not each.replayed for each in written) == 1
+        assert len({each.outcome.positions for each in written}) == 1
+
+    run_two(ledger_url, test)
+
+
+def test_a_twin_of_one_who_was_refused_tries_for_itself(ledger_url: str) -> None:
+    async def test(writer: Writer) -> None:
+        order = new_order()
+        sent = key(order)
+        await writer.write(key(order), [order], holding(order))
+        outcomes = await asyncio.gather(
+            *(writer.write(sent, [order], holding_once(order)) for _ in range(3)), return_exceptions=True
+        )
+        assert [type(each) for each in outcomes] == [Refused] * 3
+
+    run(ledger_url, test)
+
+
+def test_a_twin_whose_first_takes_too_long_is_told(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_TWIN_SECONDS", 0.2)
+
+    async def test(writer: Writer) -> None:
+        order = new_order()
+        sent = key(order)
+        with psycopg.connect(ledger_url) as blocking:
+            blocking.execute("LOCK TABLE journal.entry IN EXCLUSIVE MODE")
+            first = asyncio.create_task(writer.write(sent, [order], holding(order)))
+            await asyncio.sleep(0.05)
+            with pytest.raises(KeyInFlight):
+                await writer.write(sent, [order], holding(order))
+            blocking.rollback()
+        assert not (await first).replayed
+        assert (await writer.write(sent, [order], holding(order))).replayed
+
+    run(ledger_url, test)
+
+
+def test_a_commit_whose_answer_was_lost_is_the_first_answer(ledger_url: str) -> None:
+    """The connection is killed while the command commits; it is sent again, and is found to be done."""
+
+    async def test(writer: Writer) -> None:
+        order = new_order()
+        for _ in range(3):
+            await writer.write(key(order), [order], holding(order))
+        lost = 0
+        for number in range(30):
+            task = asyncio.create_task(writer.write(key(order), [order], holding(order, times=2)))
+            await asyncio.sleep(0.0005 * (number % 6))
+            lost += await asyncio.to_thread(kill_group_commits, ledger_url)
+            written = await task
+            assert not written.replayed
+            assert len(written.entries) == 2
+            assert written.standings[order.id].state == Holds(3 + 2 * (number + 1), True)
+        assert lost > 0
+        assert stored(ledger_url, order) == list(range(1, 64))
+
+    run(ledger_url, test)
+
+
+def kill_group_commits(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = 'order-ledger group commit'"
+        ).fetchall()
+    return len(rows)
+
+
+def test_a_database_away_for_a_moment_leaves_nothing_half_done(ledger_url: str) -> None:
+    async def test(writer: Writer) -> None:
+        pairs = [(new_order(), new_order()) for _ in range(20)]
+        keys = [key(first) for first, _ in pairs]
+
+        async def write(number: int) -> Written | None:
+            try:
+                return await writer.write(keys[number], list(pairs[number]), holding(*pairs[number]))
+            except Unavailable:
+                return None
+
+        with away(ledger_url):
+            trying = [asyncio.create_task(write(number)) for number in range(len(pairs))]
+            await asyncio.sleep(1.5)
+        done = await asyncio.gather(*trying)
+        for number, (first, second) in enumerate(pairs):
+            assert stored(ledger_url, first) == stored(ledger_url, second)
+            if done[number] is not None:
+                assert stored(ledger_url, first) == [1]
+        # Whoever was told that it is away has it done now, once.
+        for number, (first, second) in enumerate(pairs):
+            await until_there(write, number)
+            assert stored(ledger_url, first) == stored(ledger_url, second) == [1]
+
+    run(ledger_url, test)
+
+
+async def until_there(write: Callable[[int], Awaitable[Written | None]], number: int) -> None:
+    for _ in range(20):
+        if await write(number) is not None:
+            return
+        await asyncio.sleep(0.5)
+    raise AssertionError("the database is back, and the writer does not find it")
+
+
+def test_reading_while_the_database_is_away_is_told(ledger_url: str) -> None:
+    async def test(writer: Writer) -> None:
+        order = new_order()
+        await writer.write(key(order), [order], holding(order))
+        with away(ledger_url):
+            with pytest.raises(Unavailable):
+                await writer.standing(order)
+            with pytest.raises(Unavailable):
+                await writer.entries(order)
+
+    run(ledger_url, test)
+
+
+def test_many_who_ask_at_once_share_one_question(ledger_url: str) -> None:
+    async def test(writer: Writer) -> None:
+        orders = [new_order() for _ in range(10)]
+        for order in orders:
+            await writer.write(key(order), [order], holding(order))
+        standings = await asyncio.gather(*(writer.standing(order) for order in orders * 10))
+        assert {standing.state for standing in standings} == {Holds(1, True)}
+        found = await writer.standings([*orders, new_order()])
+        assert sorted(standing.version for standing in found.values()) == [0] + [1] * 10
+        assert await writer.standings([]) == {}
+
+    run(ledger_url, test)
+
+
+def test_what_is_seldom_used_is_forgotten_and_read_again(ledger_url: str) -> None:
+    async def main() -> None:
+        async with writer_at(ledger_url, cached_streams=2) as writer:
+            orders = [new_order() for _ in range(5)]
+            for _ in range(3):
+                for order in orders:
+                    await writer.write(key(order), [order], holding(order))
+            assert [(await writer.standing(order)).version for order in orders] == [3] * 5
+
+    asyncio.run(main())
+
+
+def test_an_entry_that_cannot_be_read_hurts_only_its_own_stream(ledger_url: str) -> None:
+    async def test(writer: Writer) -> None:
+        order, broken = new_order(), new_order()
+        await writer.write(key(order), [order], holding(order))
+        with psycopg.connect(ledger_url) as connection:
+            connection.execute(
+                "INSERT INTO journal.entry (originator_id, originator_version, topic, state, kind, recorded_at, hash) "
+                "VALUES (%s, 1, 'OrderHeld', 'nothing we know', 'order', now(), sha256(''))",
+                (broken.id,),
+            )
+        asked = [writer.standing(broken), writer.standing(order), writer.standings([order, broken])]
+        unread, read, both = await asyncio.gather(*asked, return_exceptions=True)
+        assert isinstance(unread, Unreadable)
+        assert isinstance(both, Unreadable)
+        assert isinstance(read, Standing)
+        assert read.state == Holds(1, True)
+
+    run(ledger_url, test)
+
+
+def test_an_id_of_something_else_is_nothing_of_this_kind(ledger_url: str) -> None:
+    async def test(first: Writer, second: Writer) -> None:
+        item, cause = Stream("item", uuid4()), cause_of()
+        await first.write(key(item), [item], lambda standings: Decision({item.id: [Fact(ItemDelisted(), NOW)]}, cause))
+        order = Stream("order", item.id)
+        for writer in (first, second):
+            assert (await writer.standing(order)).state is None
+            assert (await writer.past(order, 1)).state is None
+            assert (await writer.standing(item)).state == "item"
+            found = await asyncio.gather(writer.standing(order), writer.standing(item))
+            assert [standing.state for standing in found] == [None, "item"]
+            with pytest.raises(Contended):
+                await writer.write(key(order), [order], holding(order))
+
+    run_two(ledger_url, test)
+
+
+def test_nothing_is_kept_of_somebody_forgotten(ledger_url: str) -> None:
+    def noting(order: Stream, person: UUID) -> Decide:
+        cause = cause_of()
+        text: Text = "Call me."
+        event = NoteAdded(
+            note=1, text=unsealed(text, person), audience="staff", about="order", for_role=None, answers_note=None
+        )
+        return lambda standings: Decision({order.id: [Fact(event, NOW)]}, cause)
+
+    async def test(first: Writer, second: Writer) -> None:
+        order, person = new_order(), uuid4()
+        await first.write(key(order), [order], noting(order, person))
+        async with first.connection() as connection:
+            await connection.execute("UPDATE personal.key SET wrapped = NULL, erased_at = now()")
+        with pytest.raises(PersonErased) as refused:
+            await second.write(key(order), [order], noting(order, person))
+        assert (refused.value.code, refused.value.person) == ("person_forgotten", person)
+        assert stored(ledger_url, order) == [1]
+
+    run_two(ledger_url, test)
