@@ -26,6 +26,7 @@ from order_ledger.api.door import Door
 from order_ledger.api.openapi import PROBLEM_SCHEMA
 from order_ledger.api.problems import MEDIA_TYPE, problem
 from order_ledger.journal.codec import Codec
+from order_ledger.journal.database_roles import as_role
 from order_ledger.journal.migrations import inspect
 from order_ledger.journal.names import EVENTS, UPCASTERS
 from order_ledger.journal.sealing import MasterKey
@@ -33,14 +34,18 @@ from order_ledger.refusals import NotFound, Unavailable
 
 
 def create_app(url: str, master: MasterKey) -> Dispatch:
-    """The door to the ledger in this database. Connections are made when it starts, not before."""
+    """The door to the ledger in this database. Connections are made when it starts, not before.
+
+    `url` is the owner's: it looks whether the database is fit, and then takes the door's role, which may not alter
+    what is written. Raises `Unfit` at the start.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with psycopg.connect(url, autocommit=True) as connection:
             ledger = inspect(connection)
         _collect_rarely()
-        async with Door(url, Codec(ledger, EVENTS, UPCASTERS), master) as door:
+        async with Door(as_role(url, "order_ledger_door"), Codec(ledger, EVENTS, UPCASTERS), master) as door:
             app.state.door = door
             yield
 

@@ -1,6 +1,7 @@
 """Whether the ledger is well: `/healthz` for anybody, `/readyz` and `/metrics` in detail for those who run it."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 import psycopg
@@ -13,6 +14,7 @@ from order_ledger.api.commanding import answered
 from order_ledger.api.door import Door, door_of
 from order_ledger.api.openapi import read_operation
 from order_ledger.following import lag
+from order_ledger.journal.database_roles import inspect_rights
 from order_ledger.refusals import Refusal
 from order_ledger.rights import Scope, whose_read
 
@@ -48,7 +50,7 @@ async def metrics(request: Request, calling: Caller) -> Response:
     return door.metrics.scrape()
 
 
-async def _detail(door: Door) -> dict[str, list[dict[str, object]]]:
+async def _detail(door: Door) -> dict[str, Any]:
     async with door.writer.connection() as connection:
         cursor = await connection.execute(
             """
@@ -61,13 +63,14 @@ async def _detail(door: Door) -> dict[str, list[dict[str, object]]]:
             """
         )
         holding = [{"pid": pid, "name": name, "seconds": seconds} for pid, name, seconds in await cursor.fetchall()]
-    followers = await asyncio.to_thread(_followers, door.url)
-    return {"holding_the_feed": holding, "followers": followers}
+    followers, lost = await asyncio.to_thread(_look, door.url)
+    return {"holding_the_feed": holding, "followers": followers, "lost": lost}
 
 
-def _followers(url: str) -> list[dict[str, object]]:
+def _look(url: str) -> tuple[list[dict[str, object]], list[str]]:
+    """What the followers say of themselves, and what is lost on a database that lets us have no roles."""
     with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
-        return [msgspec.structs.asdict(each) for each in lag.status(connection)]
+        return [msgspec.structs.asdict(each) for each in lag.status(connection)], inspect_rights(connection)
 
 
 router.add_api_route("/healthz", healthz, methods=["GET"], tags=["operation"], summary="Does it answer?")

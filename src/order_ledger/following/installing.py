@@ -12,6 +12,7 @@ from psycopg import Connection, errors, sql
 from psycopg.rows import TupleRow
 
 from order_ledger.following.contract import Projection
+from order_ledger.journal.database_roles import grant_read_model
 
 _MUTEX = 0x6F6C2D696E73  # "ol-ins", in a range that no position's lock has
 _ENGINE = Path(__file__).parent / "engine.sql"
@@ -36,6 +37,7 @@ def install(connection: Connection[TupleRow], projection: Projection, parts: int
             schema = _create(connection, projection, schemas)
         _check_form(connection, projection, schema)
         _divide(connection, schema, parts)
+        grant_read_model(connection, schema)
     return schema
 
 
@@ -87,6 +89,7 @@ def _create(connection: Connection[TupleRow], projection: Projection, schemas: d
         "INSERT INTO projection (name, version, fingerprint) VALUES (%s, %s, %s)",
         (projection.name, projection.version, projection.fingerprint),
     )
+    grant_read_model(connection, schema)
     return schema
 
 
