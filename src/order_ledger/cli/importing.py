@@ -141,7 +141,8 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
     try:
         yield told
     finally:
-        with_bar.stop()
+        if with_bar.live.is_started:
+            with_bar.stop()
 
 
 def _answer(report: Report, as_json: bool, dry_run: bool) -> None:

@@ -19,7 +19,7 @@ EARLIER_THAN_PREVIOUS = "earlier_than_previous"
 """The breach of a step that happened before the step that it follows."""
 
 IN_THE_FUTURE = "in_the_future"
-"""The breach of a step that is yet to happen, by the clock of the ledger: the code that a live command is refused with."""
+"""The breach of a step that is yet to happen, by the clock of the ledger."""
 
 NOBODY_KNOWN = By(None, "unknown")
 

@@ -31,6 +31,9 @@ _START = "fork" if sys.platform == "linux" else "spawn"
 of the parent's, such as the lease of an embedded server, it gives back at the latest when the parent ends."""
 
 
+_AGAIN = "Run the import again: what is recorded stays, the rest follows."
+
+
 class Target(Struct, frozen=True):
     """The ledger to import into: its database, the folder with its master key, or that key itself."""
 
@@ -149,7 +152,7 @@ def _heard(pipe: Pipe) -> Any:
     try:
         return pipe.recv()
     except EOFError:
-        return "A process of the import ended early. Run it again: what is recorded stays, the rest follows."
+        return f"A process of the import ended early. {_AGAIN}"
 
 
 def _work(pipe: Pipe, files: Files, target: Target, part: int, parts: int, dry_run: bool, parent: int) -> None:
@@ -161,8 +164,11 @@ def _work(pipe: Pipe, files: Files, target: Target, part: int, parts: int, dry_r
         pipe.send(None)
     except BadSource as error:
         pipe.send(error.failure)
-    except (psycopg.Error, OSError, CannotOpen) as error:
-        pipe.send(f"{error} Run the import again: what is recorded stays, the rest follows.")
+    except CannotOpen as error:
+        pipe.send(str(error))
+    except (psycopg.Error, OSError) as error:
+        why = str(error).strip().splitlines() or [type(error).__name__]
+        pipe.send(f"{why[0]}. {_AGAIN}")
     except KeyboardInterrupt:
         pass  # the process that started this one says so
 
