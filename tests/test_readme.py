@@ -76,7 +76,7 @@ def test_the_tour(running: dict[str, str]) -> None:
     assert '"status":"placed"' in said[3] and '"name":"OrderPlaced"' in said[3]
     assert '"status":"confirmed"' in said[4]
     assert '"roles":["ip_owner"]' in said[5]
-    assert "OrderConfirmed" in said[6] and "ip_owner" in said[6]
+    assert "OrderConfirmed" in said[6] and "ip owner" in said[6]
     assert "order_status" in said[9]
 
 
