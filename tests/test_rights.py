@@ -23,6 +23,7 @@ from order_ledger.rights import (
     commands_of,
     may,
     may_read,
+    reaching,
     sees,
     tables,
     whose,
@@ -380,3 +381,18 @@ def test_the_tables_can_be_printed() -> None:
     assert {len(row) for table in tables().values() for row in table[1:]} == {
         len(table[0]) for table in tables().values()
     }
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+@pytest.mark.parametrize("whose_order", ["mine", "nobody's"])
+def test_what_reaches_an_order_is_what_may_be_given_about_it(role: str, whose_order: str) -> None:
+    this = mine() if whose_order == "mine" else Scope()
+
+    def passes(command: str) -> bool:
+        try:
+            may(command, by(role), this)
+        except (NotAllowed, NotFound):
+            return False
+        return True
+
+    assert reaching(by(role), this) == {name for kind, name in COMMANDS if kind == "order" and passes(name)}

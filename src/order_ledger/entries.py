@@ -40,7 +40,7 @@ class Event(Struct, frozen=True, forbid_unknown_fields=True):
     schema: ClassVar[int] = 1
 
 
-class By(Struct, frozen=True):
+class By(Struct, frozen=True, forbid_unknown_fields=True):
     """Who did it, in which role, for which organisation, and for whom."""
 
     person: UUID | None
@@ -49,21 +49,21 @@ class By(Struct, frozen=True):
     on_behalf_of: UUID | None = None
 
 
-class CommandRef(Struct, frozen=True):
+class CommandRef(Struct, frozen=True, forbid_unknown_fields=True):
     """The command that caused an entry."""
 
     id: UUID
     name: str
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct, frozen=True, forbid_unknown_fields=True):
     """The entry that a policy answered."""
 
     stream: UUID
     version: int
 
 
-class Source(Struct, frozen=True):
+class Source(Struct, frozen=True, forbid_unknown_fields=True):
     """Where an imported entry came from. `row` counts from 1, the header not counted."""
 
     system: str

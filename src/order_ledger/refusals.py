@@ -12,7 +12,7 @@
     ├── KeyReused           the idempotency key was used for another request
     ├── KeyInFlight         the first request with this key has not been answered yet
     ├── Contended           others kept appending to the same streams; try again
-    └── Unavailable         the database is away; nothing was done
+    └── Unavailable         the database is away; the same key again gives the answer
 
 What HTTP makes of these is decided at the door, and nowhere else. A refusal is an answer;
 a bug of ours is an assertion.
@@ -140,6 +140,6 @@ class Contended(Refusal):
 
 
 class Unavailable(Refusal):
-    """The database is away for the moment; nothing was done."""
+    """The database is away for the moment; send it again with the same key."""
 
     code = "unavailable"

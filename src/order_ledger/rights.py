@@ -40,6 +40,7 @@ __all__ = [
     "commands_of",
     "may",
     "may_read",
+    "reaching",
     "sees",
     "tables",
     "whose",
@@ -448,6 +449,30 @@ def whose_read(read: Read, by: By | None) -> Grant:
     if grant is None:
         raise NotAllowed(_persons(row))
     return grant
+
+
+def reaching(by: By, scope: Scope) -> frozenset[str]:
+    """The commands that this role may give about just this thing."""
+    role = _acting_as(by)
+    whose_reach = frozenset(grant.whose for grant in _grants_of(role, scope.kind) if _reaches(grant, by, scope))
+    return _commands_by_whose(role, scope.kind, whose_reach)
+
+
+@lru_cache(None)
+def _grants_of(role: Role, kind: Of) -> tuple[Grant, ...]:
+    """One cell for each `whose` that this role has."""
+    return tuple(
+        {row[role].whose: row[role] for (about, _), row in COMMANDS.items() if about == kind and role in row}.values()
+    )
+
+
+@lru_cache(None)
+def _commands_by_whose(role: Role, kind: Of, reached: frozenset[Whose]) -> frozenset[str]:
+    return frozenset(
+        command
+        for (about, command), row in COMMANDS.items()
+        if about == kind and role in row and row[role].whose in reached
+    )
 
 
 @lru_cache(None)

@@ -27,6 +27,7 @@ from order_ledger.api.openapi import PROBLEM_SCHEMA
 from order_ledger.api.problems import MEDIA_TYPE, problem
 from order_ledger.journal.codec import Codec
 from order_ledger.journal.database_roles import as_role
+from order_ledger.journal.keys import check_master
 from order_ledger.journal.migrations import inspect
 from order_ledger.journal.names import EVENTS, UPCASTERS
 from order_ledger.journal.sealing import MasterKey
@@ -44,6 +45,7 @@ def create_app(url: str, master: MasterKey) -> Dispatch:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with psycopg.connect(url, autocommit=True) as connection:
             ledger = inspect(connection)
+            check_master(connection, master)
         _collect_rarely()
         async with Door(as_role(url, "order_ledger_door"), Codec(ledger, EVENTS, UPCASTERS), master) as door:
             app.state.door = door

@@ -13,7 +13,7 @@ PROBLEMS = {
     "412": "The history went on after the version in If-Match.",
     "413": "The body is too large.",
     "422": "The request is not well formed: `violations` names each place; or the key was used for another request.",
-    "503": "The database is away; nothing was done. Retry with the same key.",
+    "503": "The database is away. Retry with the same key: nothing is done twice, or by half.",
 }
 
 _KEY = {

@@ -27,7 +27,6 @@ from order_ledger.api.commanding import (
 from order_ledger.api.door import Door, body_of, door_of
 from order_ledger.api.openapi import command_operation
 from order_ledger.api.views import Opener, key_ids
-from order_ledger.entries import By
 from order_ledger.identifiers import uuid7
 from order_ledger.items.item import Item, item_id
 from order_ledger.journal.writer import Decision, Standing, Stream, Written
@@ -37,7 +36,7 @@ from order_ledger.orders.events import AddressChanged, OrderPlaced
 from order_ledger.orders.order import Order
 from order_ledger.parties.organisation import RegisteredOrganisation
 from order_ledger.refusals import Blocker, Invalid, NotFound, Refusal, Refused, Stale
-from order_ledger.rights import Grant, Scope, may, whose
+from order_ledger.rights import Scope, may, reaching, whose
 from order_ledger.values import Address, Contact
 
 router = APIRouter()
@@ -187,15 +186,7 @@ def allowed_to(order: Order, calling: Caller) -> list[AllowedCommand]:
     scope = scope_of(order)
     by = calling.by(scope)
     context = Context(now=now(), by=by, command=UUID(int=0), order_id=order.id)
-    within: dict[Grant, bool] = {}
-    allowed = []
-    for each in allowed_commands(order, by, context):
-        grant = whose(each.name, by)
-        if grant not in within:
-            within[grant] = _reaches(each.name, by, scope)
-        if within[grant]:
-            allowed.append(each)
-    return allowed
+    return list(allowed_commands(order, by, context, reaching(by, scope)))
 
 
 def order_id_of(request: Request) -> UUID:
@@ -276,14 +267,6 @@ async def _exchange_of(door: Door, order: Order, command: Command, identity: UUI
         raise Refused(Blocker("erased", "The consumer was forgotten: there is no address to send an exchange to."))
     new = command.exchange_order or uuid5(identity, "exchange")
     return _Exchange(Stream("order", new), contact, bill_to, ship_to)
-
-
-def _reaches(name: str, by: By, scope: Scope) -> bool:
-    try:
-        may(name, by, scope)
-    except Refusal:
-        return False
-    return True
 
 
 def _add(path: str, name: str, model: type[BaseModel], handler: Handler, status: int = 200) -> None:

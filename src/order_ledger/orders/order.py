@@ -9,6 +9,7 @@ any units is the difference of two cumulative shares, and all parts sum to the l
 
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal, assert_never
 from uuid import UUID
 
@@ -405,10 +406,12 @@ class Invoice(Struct, frozen=True):
     refunds: dict[int, Decimal] = {}
 
 
-class Order(Struct, frozen=True):
+class Order(Struct, frozen=True, dict=True):
     """An order after `version` entries. `placed` is what was agreed at first; the rest is what became of it.
 
     `net`, `tax` and `total` are what the order costs now, units refunded or given back no longer counted.
+
+    What is asked of it again and again is computed once; `replace` makes an order that has computed nothing yet.
     """
 
     id: UUID
@@ -491,12 +494,12 @@ class Order(Struct, frozen=True):
         """The lines that count for the state."""
         return tuple(line for line in self.lines.values() if line.ordered.kind != "charge")
 
-    @property
+    @cached_property
     def open_lines(self) -> tuple[Line, ...]:
         """The goods lines of which something is still wanted."""
         return tuple(line for line in self.lines.values() if line.wanted > 0 and line.ordered.kind != "charge")
 
-    @property
+    @cached_property
     def state(self) -> OrderState:
         """That of the least advanced open line, unless the order came to an end."""
         if self.ended is not None:

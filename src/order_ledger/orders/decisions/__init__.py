@@ -5,12 +5,14 @@ which says what happens. `decide` refuses where a guard objects; `record` notes 
 source all the same.
 """
 
+from collections.abc import Callable, Collection
+from functools import lru_cache
 from typing import Any, assert_never, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from order_ledger.entries import By
+from order_ledger.entries import By, Role
 from order_ledger.orders.commands import (
     COMMANDS,
     AcceptDelay,
@@ -74,7 +76,7 @@ from order_ledger.orders.decisions import (
 )
 from order_ledger.orders.decisions.documents import credits_due, invoice_due
 from order_ledger.orders.decisions.placing import exchange_order, order_number
-from order_ledger.orders.decisions.rules import Context, Rules, about_anything
+from order_ledger.orders.decisions.rules import Blockers, Context, Rules, about_anything
 from order_ledger.orders.events import OrderEvent, RefundGranted
 from order_ledger.orders.order import Order
 from order_ledger.refusals import Blocker, NotFound, Refused
@@ -124,18 +126,32 @@ def record(
     return events, tuple(dict.fromkeys(blocker.code for blocker in blockers)) if blockers else ()
 
 
-def allowed_commands(order: Order, by: By, context: Context) -> tuple[AllowedCommand, ...]:
-    """Each command of the role that acts, and what stands in its way as far as that shows without a body."""
+def allowed_commands(
+    order: Order, by: By, context: Context, among: Collection[str] | None = None
+) -> tuple[AllowedCommand, ...]:
+    """Each command of the role that acts, and what stands in its way as far as that shows without a body.
+
+    `among` leaves out what this person may not do with this order.
+    """
     context = replace(context, by=by)
     found = []
-    for name in commands_of(context.role):
-        command = COMMANDS[name]
-        if command is Place:
-            continue
-        rules = _RULES[command]
-        blockers = (*rules.standing(order, context), *rules.overview(order, context))
-        found.append(AllowedCommand(name, blockers if len(blockers) < 2 else tuple(dict.fromkeys(blockers))))
+    for name, standing, overview in _looks(context.role):
+        if among is None or name in among:
+            blockers = (*standing(order, context), *overview(order, context))
+            found.append(AllowedCommand(name, blockers if len(blockers) < 2 else tuple(dict.fromkeys(blockers))))
     return tuple(found)
+
+
+Look = Callable[[Order, Context], Blockers]
+
+
+@lru_cache(None)
+def _looks(role: Role) -> tuple[tuple[str, Look, Look], ...]:
+    """The commands of a role on an order that is there, with their guards that need no body."""
+    commands = ((name, COMMANDS[name]) for name in commands_of(role))
+    return tuple(
+        (name, _RULES[command].standing, _RULES[command].overview) for name, command in commands if command is not Place
+    )
 
 
 def _decided(
