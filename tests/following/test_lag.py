@@ -33,6 +33,16 @@ def test_nobody_follows(writing: Writing, connection: Connection[TupleRow], jour
     assert time.monotonic() - began < 10
 
 
+def test_nobody_follows_what_was_never_installed(connection: Connection[TupleRow], journal: Journal) -> None:
+    assert lag.wait_for(connection, "tally", 1, 20) == "nobody_follows"
+
+    async def wait() -> lag.Waited:
+        async with await AsyncConnection.connect(journal.url, autocommit=True) as own:
+            return await lag.wait_for_async(own, "tally", 1, 20)
+
+    assert asyncio.run(wait()) == "nobody_follows"
+
+
 def test_late_where_the_follower_does_not_get_there(
     writing: Writing, connection: Connection[TupleRow], journal: Journal, tmp_path: Path
 ) -> None:

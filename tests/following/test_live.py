@@ -321,6 +321,24 @@ def test_woken_when_something_settles(
     assert sorted(took)[4] < 0.5
 
 
+def test_a_follower_may_write_read_models_and_no_entry(
+    writing: Writing, connection: Connection[TupleRow], journal: Journal, tmp_path: Path
+) -> None:
+    """Where the database has the role: its rights are the follower's, not ours."""
+    follower = Follower(journal.url, tally_projection(tmp_path))
+    with follower.connect() as own:
+        follower.prepare(own)
+        assert own.execute("SELECT current_role").fetchone() == ("order_ledger_follower",)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            own.execute("UPDATE journal.entry SET topic = 'X'")
+        connection.execute("REVOKE INSERT ON tally.tally FROM order_ledger_follower")
+        writing.write(ORDERS[0], placed())
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            follower.advance(own)
+        connection.execute("GRANT INSERT ON tally.tally TO order_ledger_follower")
+        assert follower.advance(own).folded == 1
+
+
 def test_the_projections_are_the_folders() -> None:
     assert "order_status" in names()
     assert find("order_status").name == "order_status"

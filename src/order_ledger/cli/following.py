@@ -12,6 +12,7 @@ from order_ledger.cli.answers import say
 from order_ledger.embedded_postgres import server_for
 from order_ledger.following.live import Follower
 from order_ledger.following.projections import find
+from order_ledger.journal.database_roles import as_role
 from order_ledger.journal.feed import Settler
 from order_ledger.journal.migrations import migrate
 from order_ledger.processes import exit_with_parent
@@ -47,7 +48,7 @@ def settle() -> None:
     with _until_asked_to_end() as stopped, server_for(Settings()) as url:
         migrate(url)
         say("settling")
-        Settler(url).run(stopped)
+        Settler(as_role(url, "order_ledger_follower")).run(stopped)
 
 
 def _part(text: str) -> tuple[int, int]:

@@ -89,7 +89,6 @@ def _create(connection: Connection[TupleRow], projection: Projection, schemas: d
         "INSERT INTO projection (name, version, fingerprint) VALUES (%s, %s, %s)",
         (projection.name, projection.version, projection.fingerprint),
     )
-    grant_read_model(connection, schema)
     return schema
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from msgspec import Struct
-from psycopg import AsyncConnection, Connection, sql
+from psycopg import AsyncConnection, Connection, errors, sql
 from psycopg.rows import TupleRow
 
 from order_ledger.following import installing
@@ -99,10 +99,13 @@ def settled_end(connection: Connection[TupleRow]) -> int:
 def wait_for(connection: Connection[TupleRow], name: str, position: int, timeout_s: float = 5.0) -> Waited:
     """Waits until every part of the version that is read has folded this position, or nobody follows, or it is late.
 
-    The connection is in autocommit, and the projection is installed.
+    The connection is in autocommit.
     """
     for pause in _pauses(timeout_s):
-        waited = _look(connection.execute(_in(name, _BOOKMARKS), (_FOLLOWING,)).fetchall(), position)
+        try:
+            waited = _look(connection.execute(_in(name, _BOOKMARKS), (_FOLLOWING,)).fetchall(), position)
+        except errors.UndefinedTable:
+            return "nobody_follows"  # and nobody ever has
         if waited is not None:
             return waited
         time.sleep(pause)
@@ -114,7 +117,10 @@ async def wait_for_async(
 ) -> Waited:
     """The same for processes that must not stand still."""
     for pause in _pauses(timeout_s):
-        found = await connection.execute(_in(name, _BOOKMARKS), (_FOLLOWING,))
+        try:
+            found = await connection.execute(_in(name, _BOOKMARKS), (_FOLLOWING,))
+        except errors.UndefinedTable:
+            return "nobody_follows"
         waited = _look(await found.fetchall(), position)
         if waited is not None:
             return waited

@@ -26,6 +26,7 @@ from order_ledger.following.parking import park, wait_behind
 from order_ledger.following.writing import Writer
 from order_ledger.journal import feed
 from order_ledger.journal.codec import Codec
+from order_ledger.journal.database_roles import as_role
 from order_ledger.journal.feed import FeedRow, Wanted
 from order_ledger.journal.migrations import inspect
 from order_ledger.journal.names import EVENTS, UPCASTERS
@@ -77,7 +78,7 @@ class Follower:
         pause = _FIRST_PAUSE_SECONDS
         while not stopped():
             try:
-                with psycopg.connect(self._url, autocommit=True, application_name=self._title) as connection:
+                with self.connect() as connection:
                     self.prepare(connection)
                     pause = _FIRST_PAUSE_SECONDS
                     self._follow(connection, stopped, say)
@@ -88,7 +89,7 @@ class Follower:
 
     def catch_up(self, until: int, stopped: Callable[[], bool] = lambda: False) -> int:
         """Folds all that is final up to this position, and answers where the bookmark is then."""
-        with psycopg.connect(self._url, autocommit=True, application_name=self._title) as connection:
+        with self.connect() as connection:
             self.prepare(connection)
             while True:
                 advance = self.advance(connection)
@@ -98,12 +99,18 @@ class Follower:
                     # What is still missing is held back by a transaction that has not ended.
                     time.sleep(_SLICE_SECONDS)
 
+    def connect(self) -> Connection[TupleRow]:
+        """One that may read the journal and write read models, and nothing else, where the database has such a role."""
+        return psycopg.connect(
+            as_role(self._url, "order_ledger_follower"),
+            autocommit=True,
+            application_name=f"order-ledger follow {self.projection.name} {self.part}/{self.parts}",
+        )
+
     def prepare(self, connection: Connection[TupleRow]) -> None:
         """Makes the connection one to follow on, and the projection's schema if it is not there."""
         connection.isolation_level = IsolationLevel.READ_COMMITTED
-        ledger = inspect(connection)
-        self._codec = Codec(ledger, EVENTS, UPCASTERS)
-        self._enter(connection, installing.install(connection, self.projection, self.parts))
+        self._enter(connection)
 
     def advance(self, connection: Connection[TupleRow], until: int | None = None) -> Advance:
         """One batch, in a transaction of its own. Raises `CannotFollow`."""
@@ -118,14 +125,13 @@ class Follower:
                 self._kept_at = advance.position
                 return advance
             except _Moved:
-                self._enter(connection, installing.install(connection, self.projection, self.parts))
+                self._enter(connection)
         raise CannotFollow(f"The schemas of {self.projection.name} change too often to follow one of them.")
 
-    @property
-    def _title(self) -> str:
-        return f"order-ledger follow {self.projection.name} {self.part}/{self.parts}"
-
-    def _enter(self, connection: Connection[TupleRow], schema: str) -> None:
+    def _enter(self, connection: Connection[TupleRow]) -> None:
+        with psycopg.connect(self._url, autocommit=True) as owner:
+            self._codec = Codec(inspect(owner), EVENTS, UPCASTERS)
+            schema = installing.install(owner, self.projection, self.parts)
         installing.enter(connection, schema)
         self._writer = Writer(connection, self.projection.tables)
 
