@@ -329,7 +329,7 @@ def test_an_order_of_a_person_who_was_forgotten(folder: Path, target: Target, jo
         journal.keyring.make(connection, [(consumer, "order")])
         connection.execute("UPDATE personal.key SET wrapped = NULL, erased_at = now() WHERE person = %s", (consumer,))
     report = imported(folder, target)
-    assert failures(report) == [(ORDERS.name, 2, "person_erased")]
+    assert failures(report) == [(ORDERS.name, 2, "person_forgotten")]
     assert (report.orders, names(journal, "o-1"), len(history(journal, "o-0"))) == (1, [], 5)
 
 

@@ -76,9 +76,8 @@ class BulkWriter:
                 self._keyring.make(self._connection, names)
                 return lives, failed
             except PersonErased as erased:
-                what = "the person was forgotten: nothing more is recorded for them"
                 gone = [life for life in lives if life.consumer == erased.person]
-                failed += [(life.stream, self._failure(life, "person_erased", what)) for life in gone]
+                failed += [(life.stream, self._failure(life, "person_forgotten", str(erased))) for life in gone]
                 lives = [life for life in lives if life.consumer != erased.person]
 
     def _encoded(self, life: Life, recorded_at: datetime) -> list[Encoded]:

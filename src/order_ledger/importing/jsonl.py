@@ -27,7 +27,6 @@ from order_ledger.items.item import Item, item_id
 from order_ledger.journal.appending import Key
 from order_ledger.journal.codec import Head
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.keys import PersonErased
 from order_ledger.orders.commands import COMMANDS, Command, Place, ResolveReturn
 from order_ledger.orders.decisions import Context, decide
 from order_ledger.orders.evolving import fold
@@ -100,8 +99,6 @@ class _Importer:
                     done.failed.append(Failure(self._file, number, blocker.code, blocker.what))
             except Refusal as refusal:
                 done.failed.append(Failure(self._file, number, refusal.code, str(refusal)))
-            except PersonErased as erased:
-                done.failed.append(Failure(self._file, number, "person_erased", str(erased)))
         done.orders = len(orders)
         return done
 
