@@ -1,6 +1,7 @@
 """Followers as processes: killed at any moment, stopped in order, two on one part, and a database that goes away."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -180,6 +181,7 @@ def test_a_database_that_is_stopped_and_started_again(tmp_path: Path) -> None:
     finally:
         stop.set()
         thread.join()
+        shutil.rmtree(home)
     assert said[0].startswith("the database is away, trying again")
 
 
