@@ -14,8 +14,9 @@ from fastapi import FastAPI
 from order_ledger.api.app import create_app
 from order_ledger.api.dispatch import Dispatch
 from order_ledger.embedded_postgres import ServerError, server_for
-from order_ledger.journal.migrations import Unfit
-from order_ledger.journal.sealing import master_key
+from order_ledger.journal.keys import check_master
+from order_ledger.journal.migrations import Unfit, inspect
+from order_ledger.journal.sealing import CannotOpen, master_key
 from order_ledger.processes import exit_on_sigterm, exit_with_parent
 from order_ledger.settings import Settings
 
@@ -38,7 +39,11 @@ def serve(settings: Settings, listening: socket.socket) -> None:
     exit_on_sigterm()  # uvicorn raises the signal again when it has answered the last request
     signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))
     with server_for(settings) as url:
-        app = create_app(url, master_key(settings.home, settings.secret_master_key))
+        master = master_key(settings.home, settings.secret_master_key)
+        with psycopg.connect(url, autocommit=True) as connection:  # what is wrong is said in one line, not in a log
+            inspect(connection)
+            check_master(connection, master)
+        app = create_app(url, master)
         config = server_config(app, settings.log_level)
         uvicorn.Server(config).run(sockets=[listening])
 
@@ -98,7 +103,7 @@ def _work(settings: Settings, listening: socket.socket, parent: int) -> None:
         code = 0
     except SystemExit:
         code = 0
-    except (ServerError, Unfit, psycopg.Error) as error:
+    except (ServerError, Unfit, CannotOpen, psycopg.Error) as error:
         print(json.dumps({"error": str(error)}), file=sys.stderr, flush=True)
     finally:
         os._exit(code)

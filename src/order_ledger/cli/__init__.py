@@ -23,6 +23,7 @@ from order_ledger.following.installing import CannotFollow
 from order_ledger.following.projections import UnknownProjection
 from order_ledger.journal.feed import OnReplica
 from order_ledger.journal.migrations import Unfit
+from order_ledger.journal.sealing import CannotOpen
 
 # Each name, and where it is: a function for a command, a Typer for a group of commands.
 COMMANDS = {
@@ -97,7 +98,7 @@ def main() -> None:
         sys.exit(_fail(_wrong_setting(error)))
 
 
-_EXPECTED = (Failed, ServerError, Unfit, OnReplica, CannotFollow, UnknownProjection, psycopg.Error, OSError)
+_EXPECTED = (Failed, ServerError, Unfit, CannotOpen, OnReplica, CannotFollow, UnknownProjection, psycopg.Error, OSError)
 
 
 def _fail(why: str) -> int:

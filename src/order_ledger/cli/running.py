@@ -13,7 +13,7 @@ from order_ledger.embedded_postgres import ServerError, server_for
 from order_ledger.following.projections import names
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import Unfit, migrate
-from order_ledger.journal.sealing import master_key
+from order_ledger.journal.sealing import CannotOpen, master_key
 from order_ledger.processes import Child, exit_on_sigterm, supervise
 from order_ledger.settings import Settings
 from order_ledger.values import Contact
@@ -51,7 +51,7 @@ def up(
                 *(Child(name, (*command, "follow", name), environment) for name in names()),
             ]
             supervise(children)
-    except (ServerError, Unfit, OSError) as error:
+    except (ServerError, Unfit, CannotOpen, OSError) as error:
         typer.echo(f"order-ledger: {error}", err=True)
         raise typer.Exit(1) from None
 
@@ -67,7 +67,7 @@ def serve() -> None:
         raise typer.Exit(1) from None
     try:
         code = serve_many(settings, listening)
-    except (ServerError, Unfit) as error:
+    except (ServerError, Unfit, CannotOpen) as error:
         typer.echo(f"order-ledger: {error}", err=True)
         raise typer.Exit(1) from None
     raise typer.Exit(code)
