@@ -139,15 +139,15 @@ def lives(files: Files, now: datetime, part: int = 0, parts: int = 1) -> Lives:
     """The lives of the orders whose ids fall into this part; rows of other files that belong to none come last."""
     customers: set[str] = set()
     count = 0
-    for row in files.orders.rows():
-        if _falls_into(row.values[0], part, parts):
-            count += 1
-            customers.add(row.values[1])
+    for row in files.orders.rows(_in_part(part, parts)):
+        count += 1
+        customers.add(row.values[1])
     return Lives(count, _Reader(files, now, part, parts, customers).lives())
 
 
-def _falls_into(order_id: str, part: int, parts: int) -> bool:
-    return parts == 1 or crc32(order_id.encode()) % parts == part
+def _in_part(part: int, parts: int) -> Callable[[str], bool] | None:
+    """Whether an order's id falls into this part; of one part, all do."""
+    return (lambda own: crc32(own.encode()) % parts == part) if parts > 1 else None
 
 
 class _Order(NamedTuple):
@@ -196,7 +196,7 @@ class _Reader:
     def __init__(self, files: Files, now: datetime, part: int, parts: int, customers: set[str]) -> None:
         self._files = files
         self._now = now
-        self._in_part: Callable[[str], bool] = lambda order_id: _falls_into(order_id, part, parts)
+        self._in_part = _in_part(part, parts)
         self._zone = UTC if files.zone == "UTC" else ZoneInfo(files.zone)
         self._items = _grouped(files.items, self._in_part)
         self._payments = _grouped(files.payments, self._in_part)
@@ -206,10 +206,8 @@ class _Reader:
 
     def lives(self) -> Iterator[Life | Failure]:
         seen: set[str] = set()
-        for row in self._files.orders.rows():
+        for row in self._files.orders.rows(self._in_part):
             reference = row.values[0]
-            if not self._in_part(reference):
-                continue
             again = reference in seen
             seen.add(reference)
             if again:
@@ -539,13 +537,11 @@ def _number(stream: UUID, day: date | None) -> str:
     return "000000" + order_number(stream, date.min)[6:]
 
 
-def _grouped(table: Table | None, wanted: Callable[[str], bool]) -> dict[str, list[Row]]:
+def _grouped(table: Table | None, wanted: Callable[[str], bool] | None) -> dict[str, list[Row]]:
     """The rows by their first column, as far as they are wanted."""
     found: dict[str, list[Row]] = {}
-    for row in table.rows() if table is not None else ():
-        own = row.values[0]
-        if wanted(own):
-            found.setdefault(own, []).append(row)
+    for row in table.rows(wanted) if table is not None else ():
+        found.setdefault(row.values[0], []).append(row)
     return found
 
 

@@ -68,14 +68,14 @@ class Table(Struct, frozen=True):
         """What to call it in a report."""
         return self.path.name
 
-    def rows(self) -> Iterator[Row]:
-        """Every row; raises `BadSource` where the file stops being text."""
+    def rows(self, wanted: Callable[[str], bool] | None = None) -> Iterator[Row]:
+        """Every row whose first column is wanted; raises `BadSource` where the file stops being text."""
         with _opened(self.path) as lines:
             header = next(lines)
             width = len(header)
             places = [header.index(column) for column in self.form.columns]
             chosen: Callable[[list[str]], tuple[str, ...]] = itemgetter(*places)
-            number = 0
+            number, first = 0, places[0]
             while True:
                 try:
                     fields = next(lines)
@@ -83,12 +83,16 @@ class Table(Struct, frozen=True):
                     return
                 except (UnicodeDecodeError, csv.Error) as error:
                     raise BadSource(self.file, "unreadable", f"after row {number}: {error}") from error
+                if not fields:
+                    continue
+                number += 1
                 if len(fields) == width:
-                    number += 1
-                    yield Row(number, chosen(fields), True)
-                elif fields:
-                    number += 1
-                    yield Row(number, chosen(fields + [""] * width), False)
+                    if wanted is None or wanted(fields[first]):
+                        yield Row(number, chosen(fields), True)
+                else:
+                    values = chosen(fields + [""] * width)
+                    if wanted is None or wanted(values[0]):
+                        yield Row(number, values, False)
 
 
 def find(folder: Path, form: Form) -> Table | None:

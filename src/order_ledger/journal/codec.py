@@ -159,10 +159,13 @@ class Codec:
             version += 1
             event, reason, at = fact.event, cause.reason, fact.at and _utc(fact.at)
             name = type(event).__name__
-            for field in self._sealed[type(event)]:
-                value = getattr(event, field)
-                if type(value) is Unsealed:
-                    event = replace(event, **{field: self._seal(value, stream, version, field, keyring)})
+            sealed = {
+                field: self._seal(value, stream, version, field, keyring)
+                for field in self._sealed[type(event)]
+                if type(value := getattr(event, field)) is Unsealed
+            }
+            if sealed:
+                event = replace(event, **sealed)
             if type(reason) is Unsealed:
                 reason = self._seal(reason, stream, version, "reason", keyring)
             state = self._encode(

@@ -6,12 +6,13 @@ writers that make the same key at once, all go on with the one that won.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 from uuid import UUID
 
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import TupleRow
 
-from order_ledger.journal.sealing import MasterKey, SealingKey, key_id, new_key
+from order_ledger.journal.sealing import MasterKey, SealingKey, new_key
 from order_ledger.refusals import Blocker, Refused
 from order_ledger.values import Purpose
 
@@ -108,16 +109,16 @@ class Keyring:
                 found[key.id] = key
         return found
 
-    def _rows(self, made: dict[KeyName, bytes]) -> tuple[str, str, list[str], list[bytes]]:
+    def _rows(self, made: "dict[KeyName, _Fresh]") -> tuple[str, str, list[str], list[bytes]]:
         """The columns of new keys, as `_INSERT` takes them."""
-        ids = [key_id(key) for key in made.values()]
-        wrapped = [self._master.wrap(key, person, purpose) for (person, purpose), key in made.items()]
+        ids = [fresh.ready.id for fresh in made.values()]
+        wrapped = [self._master.wrap(fresh.key, person, purpose) for (person, purpose), fresh in made.items()]
         return *_columns(list(made)), ids, wrapped
 
-    def _keep(self, made: dict[KeyName, bytes], won: Iterable[TupleRow]) -> list[KeyName]:
+    def _keep(self, made: "dict[KeyName, _Fresh]", won: Iterable[TupleRow]) -> list[KeyName]:
         """Takes the keys of ours that are the person's now; the names of the others, which another writer made."""
         for person, purpose in won:
-            self._by_name[person, purpose] = SealingKey(made[person, purpose])
+            self._by_name[person, purpose] = made[person, purpose].ready
         return [name for name in made if name not in self._by_name]
 
     def _make_room(self) -> None:
@@ -141,10 +142,18 @@ def check_master(connection: Connection[TupleRow], master: MasterKey) -> None:
         master.unwrap(bytes(wrapped), person, purpose)
 
 
-def _made(wanted: list[KeyName], found: Iterable[TupleRow]) -> dict[KeyName, bytes]:
+class _Fresh(NamedTuple):
+    """A key that was just made, and the same ready to seal."""
+
+    key: bytes
+    ready: SealingKey
+
+
+def _made(wanted: list[KeyName], found: Iterable[TupleRow]) -> dict[KeyName, _Fresh]:
     """Fresh keys for those that were not found."""
     there = {(person, purpose) for person, purpose, _ in found}
-    return {name: new_key() for name in wanted if name not in there}
+    fresh = {name: new_key() for name in wanted if name not in there}
+    return {name: _Fresh(key, SealingKey(key)) for name, key in fresh.items()}
 
 
 def _columns(names: list[KeyName]) -> tuple[str, str]:
