@@ -14,6 +14,8 @@ from fastapi import FastAPI
 from order_ledger.api.app import create_app
 from order_ledger.api.dispatch import Dispatch
 from order_ledger.embedded_postgres import ServerError, server_for
+from order_ledger.following.installing import install
+from order_ledger.following.projections import find, names
 from order_ledger.journal.keys import check_master
 from order_ledger.journal.migrations import Unfit, inspect
 from order_ledger.journal.sealing import CannotOpen, master_key
@@ -43,6 +45,8 @@ def serve(settings: Settings, listening: socket.socket) -> None:
         with psycopg.connect(url, autocommit=True) as connection:  # what is wrong is said in one line, not in a log
             inspect(connection)
             check_master(connection, master)
+            for name in names():  # empty at first, but there: a list is then empty too, not a fault
+                install(connection, find(name))
         app = create_app(url, master)
         config = server_config(app, settings.log_level)
         uvicorn.Server(config).run(sockets=[listening])
