@@ -6,7 +6,7 @@ A source is believed: what we would have refused is recorded all the same, with 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 from order_ledger.entries import By, Cause, CommandRef, Entry, Fact, Source
 from order_ledger.orders.commands import OrderCommand
@@ -83,7 +83,15 @@ def live(stream: UUID, reference: str, consumer: UUID, steps: Iterable[Step], no
 
 def _step_id(stream: UUID, number: int) -> UUID:
     """The id of a step's command: the order's own, which is drawn at random, with the step's number at its end."""
-    return UUID(int=stream.int & ~0xFFFF | number)
+    return unchecked_uuid(stream.int & ~0xFFFF | number)
+
+
+def unchecked_uuid(number: int) -> UUID:
+    """The UUID of these 128 bits: what `UUID(int=number)` makes, without its looking at what else might be given."""
+    made = object.__new__(UUID)
+    object.__setattr__(made, "int", number)
+    object.__setattr__(made, "is_safe", SafeUUID.unknown)
+    return made
 
 
 def _entry(

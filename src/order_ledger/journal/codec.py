@@ -4,7 +4,7 @@ An event is stored under its plain name and a schema version. Its module may mov
 bytes of an older schema are read through an upcaster, and are never rewritten.
 """
 
-import base64
+import binascii
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -107,9 +107,12 @@ def genesis(ledger: UUID, kind: Kind, stream: UUID) -> bytes:
     return hashlib.sha256(b"order-ledger/1\0%b\0%b\0%b" % (ledger.bytes, kind.encode(), stream.bytes)).digest()
 
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
 def base64url(digest: bytes) -> str:
     """Without padding (RFC 4648, section 5)."""
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return binascii.b2a_base64(digest, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
 
 
 class Codec:
