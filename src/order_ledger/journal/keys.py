@@ -60,10 +60,13 @@ class Keyring:
 
     def missing(self, names: Iterable[KeyName]) -> list[KeyName]:
         """Which of these must be made or read first. The others count as used, and stay."""
-        wanted = set(names)
-        for name in wanted & self._by_name.keys():
-            self._by_name.move_to_end(name)
-        return sorted(wanted - self._by_name.keys(), key=str)
+        absent = []
+        for name in set(names):
+            if name in self._by_name:
+                self._by_name.move_to_end(name)
+            else:
+                absent.append(name)
+        return sorted(absent, key=lambda name: (name[0].int, name[1]))
 
     def make(self, connection: Connection[TupleRow], names: Iterable[KeyName]) -> None:
         """Reads these keys, makes those that never were, and commits before anybody uses them."""
