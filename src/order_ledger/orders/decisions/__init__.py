@@ -184,7 +184,11 @@ def _placed(
     if isinstance(command, RecordHistory):
         return placing.record_history(command), tuple(placing.record_history_asked(command))
     blockers = (*about_anything(command, context), *placing.place_asked(command, context))
-    return ((), blockers) if blockers else (placing.place(command, context), ())
+    if blockers:
+        return (), blockers
+    placed = placing.place(command, context)
+    blockers = tuple(placing.total_asked(placed, command))
+    return ((), blockers) if blockers else ((placed,), ())
 
 
 def _rules(command: OrderCommand) -> Rules[Any]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from order_ledger.amounts import ToPrice, Worth, order_totals, part, part_of, price_lines
+from order_ledger.amounts import ToPrice, part, part_of, price_lines
 from order_ledger.entries import Event
 from order_ledger.orders.commands import Assign, ChangeAddress, Confirm, Place, RecordHistory
 from order_ledger.orders.decisions.rules import (
@@ -57,15 +57,18 @@ _LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """What reads aloud and by eye without a doubt: no 0 and O, no 1, I and L, no U beside V."""
 
 
+_PAIRS = [first + second for second in _LETTERS for first in _LETTERS]
+
+
 def order_number(order_id: UUID, day: date) -> str:
     """An order's number, such as 261121-K7Q4M-9TXWB: the day (UTC), and 49 bits drawn from the order's id."""
     # The low 62 bits of a UUID of version 7 are random; its high ones are the time, which the day says already.
     drawn = (order_id.int & ((1 << 62) - 1)) % len(_LETTERS) ** 10
-    letters = []
-    for _ in range(10):
-        drawn, letter = divmod(drawn, len(_LETTERS))
-        letters.append(_LETTERS[letter])
-    return f"{day:%y%m%d}-{''.join(letters[:5])}-{''.join(letters[5:])}"
+    text = ""
+    for _ in range(5):
+        drawn, pair = divmod(drawn, len(_PAIRS))
+        text += _PAIRS[pair]
+    return f"{day.year % 100:02}{day.month:02}{day.day:02}-{text[:5]}-{text[5:]}"
 
 
 # Placing
@@ -79,17 +82,18 @@ def place_asked(command: Place, context: Context) -> Blockers:
         return
     if _consumer(context) is None:
         yield blocker("no_consumer", "An order is a person's.")
-    lines = tuple(_lines_asked(command, context))
-    yield from lines
+    yield from _lines_asked(command, context)
     yield from _incomplete_contact(command.contact)
     yield from _incomplete_address("ship-to", command.ship_to)
     if command.bill_to is not None:
         yield from _incomplete_address("bill-to", command.bill_to)
-    if not lines and command.ship_to.country is not None:
-        total = order_totals(_worths(_wanted(command), command.ship_to.country, context), seller.currency).gross
-        if total != command.expected_total:
-            what = f"The total is {total.amount} {total.currency} now, not {command.expected_total.amount}."
-            yield blocker("total_changed", what, "consumer")
+
+
+def total_asked(placed: OrderPlaced, command: Place) -> Blockers:
+    """What stands in the way of an order at prices that the consumer did not see."""
+    if placed.total != command.expected_total:
+        what = f"The total is {placed.total.amount} {placed.total.currency} now, not {command.expected_total.amount}."
+        yield blocker("total_changed", what, "consumer")
 
 
 def _lines_asked(command: Place, context: Context) -> Blockers:
@@ -149,13 +153,13 @@ def _consumer(context: Context) -> UUID | None:
     return context.by.on_behalf_of or context.by.person
 
 
-def place(command: Place, context: Context) -> tuple[OrderEvent, ...]:
+def place(command: Place, context: Context) -> OrderPlaced:
     """The order placed; its prices, taxes, texts, plans, terms and promise as they stand now."""
     seller, consumer, country = context.seller, _consumer(context), command.ship_to.country
     assert seller is not None and consumer is not None and country is not None, "an order without them is refused"
     lines = priced_lines(_wanted(command), country, seller.currency, context)
     bill_to = command.bill_to or command.ship_to
-    placed = _order_placed(
+    return _order_placed(
         consumer=consumer,
         contact=command.contact,
         bill_to=bill_to,
@@ -169,7 +173,6 @@ def place(command: Place, context: Context) -> tuple[OrderEvent, ...]:
         basket=command.basket,
         exchange_of=None,
     )
-    return (placed,)
 
 
 def _order_placed(
@@ -189,7 +192,7 @@ def _order_placed(
 ) -> OrderPlaced:
     seller = context.seller
     assert seller is not None, "an order is placed with its seller"
-    net, tax = (sum((getattr(line, part).amount for line in lines), ZERO) for part in ("net", "tax"))
+    net, tax = sum((line.net.amount for line in lines), ZERO), sum((line.tax.amount for line in lines), ZERO)
     listed = (context.listings.get(line.sku) for line in lines if line.kind != "charge")
     days = max((item.lead_days for item in listed if item is not None), default=None)
     return OrderPlaced(
@@ -231,10 +234,17 @@ def priced_lines(
     wanted: Sequence[Wanted], country: Country, currency: str, context: Context, first: int = 1
 ) -> tuple[OrderLine, ...]:
     """The lines as they stand today, priced and taxed for this country, numbered from `first`."""
-    worths = _worths(wanted, country, context)
+    listed = [(context.listings[sku], _rule(sku, country, context)) for sku, _, _ in wanted]
+    to_price = [
+        ToPrice(item.unit_price, quantity, item.tax_included, rule.category, rule.rate)
+        for (_, quantity, _), (item, rule) in zip(wanted, listed, strict=True)
+        if rule is not None
+    ]
+    worths = price_lines(to_price, currency)
     lines = []
-    for number, ((sku, quantity, charge_for), worth) in enumerate(zip(wanted, worths, strict=True), first):
-        item, rule = context.listings[sku], _rule(sku, country, context)
+    for number, ((_, quantity, charge_for), (item, rule), worth) in enumerate(
+        zip(wanted, listed, worths, strict=True), first
+    ):
         assert rule is not None, "an item without a tax rule is refused"
         lines.append(
             OrderLine(
@@ -267,16 +277,6 @@ def priced_lines(
             )
         )
     return tuple(lines)
-
-
-def _worths(wanted: Sequence[Wanted], country: Country, context: Context) -> tuple[Worth, ...]:
-    to_price = []
-    for sku, quantity, _ in wanted:
-        item, rule = context.listings[sku], _rule(sku, country, context)
-        category, rate = (rule.category, rule.rate) if rule is not None else (None, None)
-        to_price.append(ToPrice(item.unit_price, quantity, item.tax_included, category, rate))
-    assert context.seller is not None, "lines are priced by their seller"
-    return price_lines(to_price, context.seller.currency)
 
 
 def _rule(sku: str, country: str, context: Context) -> TaxRule | None:
