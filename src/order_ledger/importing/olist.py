@@ -351,11 +351,13 @@ class _Reader:
         reference, customer_id, status, *times = row.values
         if status not in _REACHED:
             raise BadValue("unknown_status", f"order_status {status!r} is none of {', '.join(_REACHED)}")
-        placed, approved, handed_over, arrived, promised = (
-            self._instant(time, column) for time, column in zip(times, ORDERS.columns[3:], strict=True)
+        return _Order(
+            row.number,
+            _text(reference, "order_id"),
+            customer_id,
+            status,
+            *map(self._instant, times, ORDERS.columns[3:]),
         )
-        reference = _text(reference, "order_id")
-        return _Order(row.number, reference, customer_id, status, placed, approved, handed_over, arrived, promised)
 
     def _item(self, row: Row) -> _Item:
         _, line, product, seller, ship_by, price, freight = row.values
@@ -418,9 +420,14 @@ class _Found:
         """What the rows say, in order of `key`, each of which there is once."""
         if not rows:
             return []
+        if len(rows) == 1 and rows[0].is_whole:
+            try:
+                return [read(rows[0])]
+            except BadValue as error:
+                self._fail(table, rows[0], error)
+                return []
         found: dict[int, _T] = {}
         for row in rows:
-            assert table is not None, "rows are of a file"
             try:
                 if not row.is_whole:
                     raise BadValue("bad_row", "the row has more or fewer fields than the header")
@@ -430,8 +437,12 @@ class _Found:
                     raise BadValue("repeated", "the same is said in an earlier row")
                 found[place] = value
             except BadValue as error:
-                self.failures.append(Failure(table.file, row.number, error.code, str(error), self._reference))
+                self._fail(table, row, error)
         return [found[place] for place in sorted(found)] if len(found) > 1 else list(found.values())
+
+    def _fail(self, table: Table | None, row: Row, error: BadValue) -> None:
+        assert table is not None, "rows are of a file"
+        self.failures.append(Failure(table.file, row.number, error.code, str(error), self._reference))
 
 
 def _went(of_order: "Hash", units: tuple[Units, ...], order: _Order, source: Source) -> Iterator[Step]:
