@@ -26,7 +26,9 @@ CREATE TABLE journal.entry (
 ) WITH (
     -- Nothing here is ever updated or deleted, so only new rows need a visit: to freeze them and to mark pages visible.
     autovacuum_vacuum_insert_scale_factor = 0.05,
-    autovacuum_analyze_scale_factor = 0.02
+    autovacuum_analyze_scale_factor = 0.02,
+    -- An entry is read whole or not at all: up to 8 KB it stays in its row, and costs no second table and index.
+    toast_tuple_target = 8160
 );
 CREATE UNIQUE INDEX entry_position ON journal.entry (notification_id);
 
