@@ -1,7 +1,6 @@
 """What every route needs, put together once per process: the writer, who is calling, and what is written down of it."""
 
 import hashlib
-import hmac
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -65,8 +64,8 @@ class Door:
 
     async def caller(self, request: Request) -> Caller:
         """Who is calling; raises `Unauthenticated`, and what `calling_as` does."""
-        person = person_of(request, self.tokens)
-        return calling_as(request, person, (await self.writer.standing(Stream("person", person))).state)
+        person = Stream("person", person_of(request, self.tokens))
+        return calling_as(request, person.id, (await self.writer.glance([person]))[person.id].state)
 
     def key(self, request: Request, scope: Any, calling: Caller, body: bytes) -> Key:
         """The idempotency key of this request, bound to who sent it, where to, and what. Raises `KeyRequired`."""
@@ -82,7 +81,7 @@ class Door:
             scope,
             given,
             hashlib.sha256(bound.encode()).digest(),
-            hmac.digest(self._body_key, body, "sha256"),
+            hashlib.blake2b(body, key=self._body_key, digest_size=32).digest(),
         )
 
     async def seen(self, calling: Caller, what: str, subject: Any = None) -> None:

@@ -79,7 +79,7 @@ async def place(request: Request) -> Response:
         body, command, wrong = b"", None, invalid
     wanted = _wanted(command) if command is not None else {}
     sellers = [Stream("organisation", command.seller)] if command is not None else []
-    found = await door.writer.standings([person, *sellers, *wanted.values()])
+    found = await door.writer.glance([person, *sellers, *wanted.values()])
     calling = request.scope["calling"] = calling_as(request, person.id, found[person.id].state)
     consumer = calling.on_behalf_of or calling.person
     scope = Scope(consumer=consumer)
@@ -224,7 +224,7 @@ async def _related(
         skus |= {each.sku for each in returned.exchange_for}
     items = {sku: Stream("item", item_id(order.seller.id, sku)) for sku in skus}
     organisations = {order.seller.id, *_organisations(command)}
-    found = await door.writer.standings([*items.values(), *(Stream("organisation", each) for each in organisations)])
+    found = await door.writer.glance([*items.values(), *(Stream("organisation", each) for each in organisations)])
     return (
         {sku: state for sku, each in items.items() if (state := found[each.id].state) is not None},
         {each: state for each in organisations if (state := found[each].state) is not None},

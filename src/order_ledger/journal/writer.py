@@ -39,6 +39,7 @@ _REMEMBERED = """
 _MOST_TRIES = 10
 _TWIN_SECONDS = 10.0
 _TURN_SECONDS = 10.0
+_GLANCE_SECONDS = 0.01
 
 Evolve = Callable[[Any, Any], Any]
 """The state after one more entry; None is the state of a stream that has not begun."""
@@ -104,6 +105,7 @@ class Writer:
         self._evolves = evolves
         self._cached: OrderedDict[Stream, Standing] = OrderedDict()
         self._cached_streams = cached_streams
+        self._looked_at: dict[Stream, float] = {}
         self.commits = GroupCommit(url, largest_batch=largest_batch)
         self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
             url,
@@ -154,6 +156,20 @@ class Writer:
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask(), name="standings")
         return await answer
+
+    async def glance(self, streams: Sequence[Stream]) -> dict[UUID, Standing]:
+        """The same for what a command only looks at: who asks, what is listed, who sells. At most 10 ms old.
+
+        A command that comes while one of these changes may be decided before the change or after it anyway.
+        """
+        since = asyncio.get_running_loop().time() - _GLANCE_SECONDS
+        found: dict[UUID, Standing] = {}
+        for stream in streams:
+            standing = self._cached.get(stream)
+            if standing is None or self._looked_at.get(stream, 0.0) < since:
+                return await self.standings(streams)
+            found[stream.id] = standing
+        return found
 
     async def past(self, stream: Stream, version: int) -> Standing:
         """Where the stream stood at this version."""
@@ -399,6 +415,7 @@ class Writer:
     async def _read(self, streams: Sequence[Stream]) -> tuple[dict[Stream, Standing], dict[Stream, Exception]]:
         """Where these streams stand; and those that cannot be read, which are no reason to refuse the others."""
         known = {stream: self._cached.get(stream) or self._unbegun(stream) for stream in streams}
+        looked_at = asyncio.get_running_loop().time()
         async with self.connection() as connection:
             sought = ([stream.id for stream in known], [standing.version for standing in known.values()])
             cursor = await connection.execute(_TAIL, sought, prepare=True)
@@ -417,6 +434,9 @@ class Writer:
                 self._keep(stream, known[stream])
             except Exception as error:
                 unreadable[stream] = error
+        if len(self._looked_at) > self._cached_streams:
+            self._looked_at.clear()
+        self._looked_at.update((stream, looked_at) for stream in streams if stream not in unreadable)
         return known, unreadable
 
     def _advance(
