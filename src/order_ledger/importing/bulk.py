@@ -6,6 +6,7 @@ and nothing is recorded twice, whoever else imports the same orders meanwhile.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from uuid import UUID
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from psycopg import Connection
 from psycopg.errors import UniqueViolation
 from psycopg.rows import TupleRow
 
-from order_ledger.importing.history import Life
+from order_ledger.importing.history import Draft, Life
 from order_ledger.importing.tables import Failure
 from order_ledger.journal.appending import Appending, Proposal
 from order_ledger.journal.codec import Codec, Encoded, Head, genesis
@@ -29,11 +30,14 @@ _COMMANDS_A_BATCH = 50
 
 
 class Recorded(Struct, frozen=True):
-    """What became of some orders: events appended, orders that were there already, orders that could not be."""
+    """What became of some orders: events appended, orders that were there already, orders that could not be recorded,
+    and which rules the others broke.
+    """
 
-    events: int = 0
-    unchanged: int = 0
-    failed: tuple[tuple[UUID, Failure], ...] = ()
+    events: int
+    unchanged: int
+    failed: list[Failure]
+    breaches: list[tuple[Draft, str]]
 
 
 class BulkWriter:
@@ -45,43 +49,49 @@ class BulkWriter:
         self._keyring = keyring
         self._file = file
 
-    def write(self, lives: Sequence[Life]) -> Recorded:
-        """Appends those that are not there yet, in one transaction."""
-        new = self.new(lives)
-        unchanged = len(lives) - len(new)
-        new, failed = self._with_keys(new)
+    def write(self, drafts: Sequence[Draft], *, dry_run: bool = False) -> Recorded:
+        """Decides them all, and appends those that are not there yet, in one transaction. A dry run appends none."""
+        there = self._there(drafts)
+        failed: list[Failure] = []
+        kept = drafts if dry_run else self._with_keys(drafts, there, failed)
+        breaches: list[tuple[Draft, str]] = []
         encoded: dict[UUID, list[Encoded]] = {}
-        recorded_at = datetime.now(UTC)
-        for life in new:
-            try:
-                encoded[life.stream] = self._encoded(life, recorded_at)
-            except Invalid as error:
-                failed.append((life.stream, self._failure(life, "too_large", error.violations[0].what)))
-        events, there = self._append(encoded)
-        return Recorded(events, unchanged + there, tuple(failed))
+        events, now = 0, datetime.now(UTC)
+        for draft in sorted(kept, key=lambda each: each.stream.int):  # in one order, or two imports could deadlock
+            life = draft.decide()
+            if draft.stream not in there:
+                events += life.events
+                if not dry_run:
+                    try:
+                        encoded[draft.stream] = self._encoded(draft, life, now)
+                    except Invalid as error:
+                        failed.append(self._failure(draft, "too_large", error.violations[0].what))
+                        continue
+            breaches += [(draft, code) for code in life.breaches]
+        if dry_run:
+            return Recorded(events, len(there), failed, breaches)
+        events, overtaken = self._append(encoded)
+        return Recorded(events, len(there) + overtaken, failed, breaches)
 
-    def new(self, lives: Sequence[Life]) -> list[Life]:
-        """Those that are not there yet."""
-        ids = "{" + ",".join(str(life.stream) for life in lives) + "}"
-        rows = self._connection.execute(_THERE, (ids,), prepare=True, binary=True).fetchall()
-        there = {stream for (stream,) in rows}
-        return [life for life in lives if life.stream not in there]
+    def _there(self, drafts: Sequence[Draft]) -> set[UUID]:
+        """Those that are there already."""
+        ids = "{" + ",".join(str(draft.stream) for draft in drafts) + "}"
+        return {stream for (stream,) in self._connection.execute(_THERE, (ids,), prepare=True, binary=True)}
 
-    def _with_keys(self, lives: list[Life]) -> tuple[list[Life], list[tuple[UUID, Failure]]]:
-        """Makes the keys that the entries are sealed with; those of a person who was forgotten are not made again."""
-        failed: list[tuple[UUID, Failure]] = []
+    def _with_keys(self, drafts: Sequence[Draft], there: set[UUID], failed: list[Failure]) -> Sequence[Draft]:
+        """Makes the keys that entries are sealed with; those of a person who was forgotten are not made again."""
         while True:
-            names: list[KeyName] = [(life.consumer, "order") for life in lives]
+            names: list[KeyName] = [(draft.consumer, "order") for draft in drafts if draft.stream not in there]
             try:
                 self._keyring.make(self._connection, names)
-                return lives, failed
+                return drafts
             except PersonErased as erased:
-                gone = [life for life in lives if life.consumer == erased.person]
-                failed += [(life.stream, self._failure(life, "person_forgotten", str(erased))) for life in gone]
-                lives = [life for life in lives if life.consumer != erased.person]
+                gone = [draft for draft in drafts if draft.consumer == erased.person and draft.stream not in there]
+                failed += [self._failure(draft, "person_forgotten", str(erased)) for draft in gone]
+                drafts = [draft for draft in drafts if draft not in gone]
 
-    def _encoded(self, life: Life, recorded_at: datetime) -> list[Encoded]:
-        stream, codec = life.stream, self._codec
+    def _encoded(self, draft: Draft, life: Life, recorded_at: datetime) -> list[Encoded]:
+        stream, codec = draft.stream, self._codec
         head = Head(0, genesis(codec.ledger, "order", stream), None)
         entries: list[Encoded] = []
         for cause, facts in life.steps:
@@ -91,17 +101,17 @@ class BulkWriter:
 
     def _append(self, encoded: dict[UUID, list[Encoded]]) -> tuple[int, int]:
         """How many events were appended, and how many orders were there when it came to it."""
-        in_order = sorted(encoded)
         try:
             with self._connection.transaction():
-                copy_in(self._connection, (entry for stream in in_order for entry in encoded[stream]))
+                copy_in(self._connection, chain.from_iterable(encoded.values()))
         except UniqueViolation:
-            return self._append_one_by_one(encoded, in_order)
+            return self._append_one_by_one(encoded)
         return sum(map(len, encoded.values())), 0
 
-    def _append_one_by_one(self, encoded: dict[UUID, list[Encoded]], in_order: list[UUID]) -> tuple[int, int]:
+    def _append_one_by_one(self, encoded: dict[UUID, list[Encoded]]) -> tuple[int, int]:
         """Another import is appending the same orders: each stands or falls by itself."""
         events = there = 0
+        in_order = list(encoded)
         for first in range(0, len(in_order), _COMMANDS_A_BATCH):
             streams = in_order[first : first + _COMMANDS_A_BATCH]
             proposals = [Proposal(stream, (Appending(stream, 0, encoded[stream]),)) for stream in streams]
@@ -112,6 +122,5 @@ class BulkWriter:
                     there += 1
         return events, there
 
-    def _failure(self, life: Life, code: str, what: str) -> Failure:
-        row = life.steps[0][0].source
-        return Failure(self._file, row.row if row is not None else None, code, what, life.reference)
+    def _failure(self, draft: Draft, code: str, what: str) -> Failure:
+        return Failure(self._file, draft.row, code, what, draft.reference)

@@ -3,7 +3,7 @@
 A source is believed: what we would have refused is recorded all the same, with the codes of the rules that it broke.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, SafeUUID
@@ -40,17 +40,26 @@ class Step(NamedTuple):
 
 
 class Life(NamedTuple):
-    """An order and everything that happened to it, ready to be encoded. `breaches` names each broken rule once."""
+    """Everything that happened to an order, ready to be encoded. `breaches` names each broken rule once."""
 
-    stream: UUID
-    reference: str
-    consumer: UUID
     steps: Sequence[tuple[Cause, Sequence[Fact]]]
     breaches: tuple[str, ...]
     events: int
 
 
-def live(stream: UUID, reference: str, consumer: UUID, steps: Iterable[Step], now: datetime) -> Life:
+class Draft(NamedTuple):
+    """An order as its source has it, in the row it has it in. It is decided when it is wanted: whole lives, kept by the
+    thousand, would not fit into a processor's cache.
+    """
+
+    stream: UUID
+    reference: str
+    consumer: UUID
+    row: int
+    decide: Callable[[], Life]
+
+
+def live(stream: UUID, steps: Iterable[Step], now: datetime) -> Life:
     """Decides every step on what the steps before it left."""
     order: Order | None = None
     happened: datetime | None = None
@@ -78,7 +87,7 @@ def live(stream: UUID, reference: str, consumer: UUID, steps: Iterable[Step], no
         version += len(events)
         all_breaches += breaches
         told.append((cause, [Fact(event, at, breaches) for event in events]))
-    return Life(stream, reference, consumer, told, tuple(dict.fromkeys(all_breaches)), version)
+    return Life(told, tuple(dict.fromkeys(all_breaches)), version)
 
 
 def _step_id(stream: UUID, number: int) -> UUID:

@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from hashlib import sha1
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -26,7 +27,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from order_ledger.entries import Source
-from order_ledger.importing.history import Life, Step, live, unchecked_uuid
+from order_ledger.importing.history import Draft, Life, Step, live, unchecked_uuid
 from order_ledger.importing.tables import BadSource, BadValue, Failure, Form, Row, Table, find
 from order_ledger.orders.commands import (
     Cancel,
@@ -137,21 +138,21 @@ def open_files(folder: Path, zone: str = "UTC") -> Files:
     return Files(orders, items, payments, customers, products, zone, olist_id("batch", f"{digests} {zone}"))
 
 
-class Lives(NamedTuple):
+class Drafts(NamedTuple):
     """One part of the orders of some files: how many there are, and each in turn, or what is wrong with it."""
 
     orders: int
-    each: Iterator[Life | Failure]
+    each: Iterator[Draft | Failure]
 
 
-def lives(files: Files, now: datetime, part: int = 0, parts: int = 1) -> Lives:
-    """The lives of the orders whose ids fall into this part; rows of other files that belong to none come last."""
+def drafts(files: Files, now: datetime, part: int = 0, parts: int = 1) -> Drafts:
+    """The orders whose ids fall into this part; rows of other files that belong to none come last."""
     customers: set[str] = set()
     count = 0
     for row in files.orders.rows(_in_part(part, parts)):
         count += 1
         customers.add(row.values[1])
-    return Lives(count, _Reader(files, now, part, parts, customers).lives())
+    return Drafts(count, _Reader(files, now, part, parts, customers).drafts())
 
 
 def _in_part(part: int, parts: int) -> Callable[[str], bool] | None:
@@ -213,7 +214,7 @@ class _Reader:
         self._products = {row.values[0]: row.values[1] for row in (files.products.rows() if files.products else ())}
         self._sellers: dict[str, Organisation] = {}
 
-    def lives(self) -> Iterator[Life | Failure]:
+    def drafts(self) -> Iterator[Draft | Failure]:
         seen: set[str] = set()
         for row in self._files.orders.rows(self._in_part):
             reference = row.values[0]
@@ -224,10 +225,10 @@ class _Reader:
                 yield Failure(self._files.orders.file, row.number, "repeated", what, reference)
                 continue
             found = _Found(reference)
-            life = self._life(row, found)
+            draft = self._draft(row, found)
             yield from found.failures
-            if life is not None and not found.failures:
-                yield life
+            if draft is not None:
+                yield draft
         for table, left in ((self._files.items, self._items), (self._files.payments, self._payments)):
             for reference, rows in left.items():
                 assert table is not None, "rows are of a file"
@@ -235,7 +236,7 @@ class _Reader:
                     what = "no order has this id"
                     yield Failure(table.file, row.number, "unknown_order", what, reference)
 
-    def _life(self, row: Row, found: "_Found") -> Life | None:
+    def _draft(self, row: Row, found: "_Found") -> Draft | None:
         files, own = self._files, row.values[0]
         orders = found.each(files.orders, (row,), self._order, lambda order: 0)
         items = found.each(files.items, self._items.pop(own, ()), self._item, lambda item: item.line)
@@ -244,14 +245,24 @@ class _Reader:
         customers = found.each(files.customers, whose, self._customer, lambda customer: 0)
         if found.failures:
             return None
-        return self._told(orders[0], items, payments, customers[0] if customers else _NO_CUSTOMER)
-
-    def _told(self, order: "_Order", items: list[_Item], payments: list[_Payment], customer: _Customer) -> Life:
+        (order,), customer = orders, customers[0] if customers else _NO_CUSTOMER
         stream = olist_id("order", order.reference)
         if customer.unique_id:
             consumer = olist_id("customer", customer.unique_id)
         else:
             consumer = olist_id("customer of an order", order.customer_id or order.reference)
+        decide = partial(self._life, stream, consumer, order, items, payments, customer)
+        return Draft(stream, order.reference, consumer, order.row, decide)
+
+    def _life(
+        self,
+        stream: UUID,
+        consumer: UUID,
+        order: _Order,
+        items: list[_Item],
+        payments: list[_Payment],
+        customer: _Customer,
+    ) -> Life:
         source = self._source(self._files.orders, order.row, order.status)
         placed = self._placed(stream, order, consumer, items, customer)
         of_order = sha1(stream.bytes)
@@ -260,7 +271,7 @@ class _Reader:
             *self._paid(of_order, order, payments),
             *_went(of_order, tuple(Units(item.line, 1) for item in items), order, source),
         ]
-        return live(stream, order.reference, consumer, steps, self._now)
+        return live(stream, steps, self._now)
 
     def _placed(
         self,

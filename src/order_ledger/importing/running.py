@@ -15,9 +15,9 @@ from typing import Any
 import psycopg
 from msgspec import Struct
 
-from order_ledger.importing.bulk import ORDERS_A_TRANSACTION, BulkWriter, Recorded
-from order_ledger.importing.history import Life
-from order_ledger.importing.olist import Files, lives
+from order_ledger.importing.bulk import ORDERS_A_TRANSACTION, BulkWriter
+from order_ledger.importing.history import Draft
+from order_ledger.importing.olist import Files, drafts
 from order_ledger.importing.tables import BadSource, Failure
 from order_ledger.journal.codec import Codec
 from order_ledger.journal.keys import Keyring, check_master
@@ -183,40 +183,25 @@ def _parts(files: Files, target: Target, part: int, parts: int, dry_run: bool) -
         master = master_key(target.home, target.master_key)
         check_master(connection, master)
         writer = BulkWriter(connection, codec, Keyring(master), files.orders.file)
-        orders, each = lives(files, datetime.now(UTC), part, parts)
-        chunk: list[Life] = []
+        orders, each = drafts(files, datetime.now(UTC), part, parts)
+        chunk: list[Draft] = []
         failed: list[Failure] = []
-        for life in each:
-            if isinstance(life, Failure):
-                failed.append(life)
+        for draft in each:
+            if isinstance(draft, Failure):
+                failed.append(draft)
                 continue
-            chunk.append(life)
+            chunk.append(draft)
             if len(chunk) == ORDERS_A_TRANSACTION:
                 yield orders, _written(writer, chunk, failed, dry_run)
                 chunk, failed = [], []
         yield orders, _written(writer, chunk, failed, dry_run)
 
 
-def _written(writer: BulkWriter, chunk: list[Life], failed: list[Failure], dry_run: bool) -> Report:
-    if dry_run:
-        new = writer.new(chunk)
-        recorded = Recorded(sum(life.events for life in new), len(chunk) - len(new))
-    else:
-        recorded = writer.write(chunk)
-    refused = {stream for stream, _ in recorded.failed}
-    breaches = [
-        Breach(str(life.stream), life.reference, code)
-        for life in chunk
-        if life.stream not in refused
-        for code in life.breaches
-    ]
-    return Report(
-        len(chunk) - len(refused),
-        recorded.events,
-        recorded.unchanged,
-        breaches,
-        [*failed, *(failure for _, failure in recorded.failed)],
-    )
+def _written(writer: BulkWriter, chunk: list[Draft], failed: list[Failure], dry_run: bool) -> Report:
+    recorded = writer.write(chunk, dry_run=dry_run)
+    breaches = [Breach(str(draft.stream), draft.reference, code) for draft, code in recorded.breaches]
+    orders = len(chunk) - len(recorded.failed)
+    return Report(orders, recorded.events, recorded.unchanged, breaches, [*failed, *recorded.failed])
 
 
 @contextmanager
