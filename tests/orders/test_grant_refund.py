@@ -57,18 +57,14 @@ def test_goodwill() -> None:
 
 
 def test_for_units_that_came_back() -> None:
-    book = Amounts(1, 1, eur("5.88"), eur("1.12"), eur("7.00"))
-    history = given(*CAME_BACK, paid("21.00")).when(
-        grant("return", "7.00", refers_to=RMA, lines=(Units(1, 1),)), by=SERVICE
-    )
+    book = Amounts(1, 1, eur("5.89"), eur("1.11"), eur("7.00"))
+    history = given(*RETURNED).when(grant("return", "7.00", refers_to=RMA, lines=(Units(1, 1),)), by=SERVICE)
     history.then(granted("return", "7.00", RMA, (book,)))
 
 
 def test_less_than_they_are_worth() -> None:
     less = Amounts(1, 1, eur("2.94"), eur("0.56"), eur("3.50"))
-    history = given(*CAME_BACK, paid("21.00")).when(
-        grant("return", "3.50", refers_to=RMA, lines=(Units(1, 1),)), by=SERVICE
-    )
+    history = given(*RETURNED).when(grant("return", "3.50", refers_to=RMA, lines=(Units(1, 1),)), by=SERVICE)
     history.then(granted("return", "3.50", RMA, (less,)))
 
 
@@ -109,6 +105,12 @@ def test_refused_beyond_what_came_back() -> None:
     given(*RETURNED, granted("return", "7.00", RMA)).when(
         grant("return", "0.01", refers_to=RMA), by=SERVICE
     ).then_refused_for("more_than_owed")
+
+
+def test_refused_while_the_return_is_open() -> None:
+    """Settling it grants the refund; granted here as well, the same units would be refunded twice."""
+    open_return = given(*CAME_BACK, paid("21.00"))
+    open_return.when(grant("return", "7.00", refers_to=RMA), by=SERVICE).then_refused_for("return_open")
 
 
 def test_refused_for_a_return_that_there_is_not() -> None:

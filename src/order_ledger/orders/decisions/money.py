@@ -129,6 +129,11 @@ def _beyond_basis(order: Order, command: GrantRefund, amount: Decimal) -> Blocke
             if number not in order.returns:
                 yield blocker("unknown_return", f"The order has no return {number}.")
                 return
+            if order.returns[number].is_open:
+                # Settling it grants what is owed: granted here as well, the same units would be refunded twice.
+                what = f"Return {number} is open: settle it, which grants the refund."
+                yield blocker("return_open", what, "customer_service", item=number)
+                return
             cap = cap_of_return(order, number)
         case "problem":
             problem = order.problems.get(int(number)) if number.isdecimal() else None
