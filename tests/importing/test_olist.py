@@ -143,6 +143,17 @@ def test_times_are_in_the_zone_that_is_given(folder: Path, target: Target, journ
     assert placed.event.number.startswith("180301-")
 
 
+@pytest.mark.parametrize(
+    "text", ["2018-03-01T10+03:00", "2018-03-01T10:00+03:00", "20180301T070000", "2018-03-01 07:00:00Z"]
+)
+def test_a_time_with_its_own_offset_is_in_no_other_zone(
+    folder: Path, target: Target, journal: Journal, text: str
+) -> None:
+    write(folder, [order(placed=text)], [item()])
+    imported(folder, target)
+    assert history(journal)[0].at == datetime(2018, 3, 1, 7, tzinfo=UTC)
+
+
 def test_a_time_that_the_source_lacks_stays_unknown(folder: Path, target: Target, journal: Journal) -> None:
     write(folder, [order(placed="", approved="", handed_over="", arrived="", promised="")], [item()])
     report = imported(folder, target)

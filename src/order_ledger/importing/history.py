@@ -97,10 +97,13 @@ def _step_id(stream: UUID, number: int) -> UUID:
 
 def unchecked_uuid(number: int) -> UUID:
     """The UUID of these 128 bits: what `UUID(int=number)` makes, without its looking at what else might be given."""
-    made = object.__new__(UUID)
-    object.__setattr__(made, "int", number)
-    object.__setattr__(made, "is_safe", SafeUUID.unknown)
+    made = _new(UUID)
+    _set(made, "int", number)
+    _set(made, "is_safe", _UNKNOWN_SAFETY)
     return made
+
+
+_new, _set, _UNKNOWN_SAFETY = object.__new__, object.__setattr__, SafeUUID.unknown
 
 
 def _entry(

@@ -410,6 +410,8 @@ class _Reader:
         if not text:
             return None
         try:
+            if self._zone is UTC and len(text) == len("2017-10-02 10:56:33") and text[13] == text[16] == ":":
+                return datetime.fromisoformat(f"{text}+00:00")
             moment = datetime.fromisoformat(text)
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=self._zone)
