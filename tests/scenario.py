@@ -39,7 +39,7 @@ class Stream(Generic[State]):
     def __init__(
         self,
         kind: Kind,
-        stream: UUID,
+        id: UUID,
         evolve: Callable[[State | None, Any], State],
         decide: Callable[[State | None, Any, Any], tuple[Event, ...]],
         context: Callable[..., Any],
@@ -47,7 +47,7 @@ class Stream(Generic[State]):
     ) -> None:
         """`context` makes what a decision may know from `now`, `by`, `command`, and what else is `known`."""
         self.kind = kind
-        self.id = stream
+        self.id = id
         self.evolve = evolve
         self.decide = decide
         self.context = context
@@ -57,8 +57,8 @@ class Stream(Generic[State]):
         """A history."""
         return History(self, events)
 
-    def entry(self, happened: Event | Happened, version: int) -> Entry[Any]:
-        """The event as an entry; unless it says otherwise it happened a moment ago."""
+    def entry(self, happened: Event | Happened, version: int, command: UUID | None = None) -> Entry[Any]:
+        """The event as an entry; unless it says otherwise it happened a moment ago, by a command of its own."""
         if not isinstance(happened, Happened):
             happened = Happened(happened, NOW - timedelta(hours=1) + timedelta(seconds=version))
         recorded_at = happened.at if happened.at is not None else NOW - timedelta(hours=1)
@@ -71,7 +71,7 @@ class Stream(Generic[State]):
             recorded_at,
             happened.by,
             "api",
-            CommandRef(uuid5(self.id, str(version)), "given"),
+            CommandRef(command or command_id(version), "given"),
             happened.reason_code,
         )
 
@@ -92,9 +92,9 @@ class History(Generic[State]):
         assert state is not None, "nothing happened"
         return state
 
-    def when(self, command: object, by: By = LEDGER, now: datetime = NOW, **known: Any) -> "Outcome[State]":
+    def when(self, command: object, /, by: By = LEDGER, now: datetime = NOW, **known: Any) -> "Outcome[State]":
         """The command is tried, now, by this person or role."""
-        context = self.stream.context(now=now, by=by, command=COMMAND, **{**self.stream.known, **known})
+        context = self.stream.context(**{"now": now, "by": by, "command": COMMAND, **self.stream.known, **known})
         state = self.state if self.events else None
         return Outcome(self, lambda: self.stream.decide(state, command, context))
 
@@ -109,6 +109,11 @@ COMMAND = UUID("01932f0c-0000-7000-8000-00000000c0de")
 """The id of the command that is tried."""
 
 
+def command_id(version: int) -> UUID:
+    """The id of the command that caused the entry of this version."""
+    return uuid5(UUID(int=0), str(version))
+
+
 def made(label: str) -> UUID:
     """The id that the command which is tried derives for this."""
     return uuid5(COMMAND, label)
@@ -119,15 +124,16 @@ class Outcome(Generic[State]):
 
     def __init__(self, history: History[State], decide: Callable[[], tuple[Event, ...]]) -> None:
         self.history = history
-        self._decide = decide
+        self.decided = decide
 
     @property
     def events(self) -> tuple[Event, ...]:
         """What it makes happen."""
-        return self._decide()
+        return self.decided()
 
     def then(self, *events: Event) -> History[State]:
         """Exactly this happens."""
+        assert events, "say then_nothing() where nothing happens"
         assert self.events == events
         return self.happens()
 
@@ -145,14 +151,16 @@ class Outcome(Generic[State]):
     def then_refused(self, code: str, line: int | None = None, item: str | None = None) -> None:
         """It is refused for this, among other things; for that line, and that item, where named."""
         with pytest.raises(Refused) as refused:
-            self._decide()
+            self.decided()
         found = [(blocker.code, blocker.line, blocker.item) for blocker in refused.value.blocked_by]
         assert any(
             code == known and line in (None, of_line) and item in (None, of_item) for known, of_line, of_item in found
         ), f"refused for {found}"
 
-    def then_refused_for(self, *codes: str) -> None:
-        """It is refused for exactly these things."""
+    def then_refused_for(self, *codes: str, saying: str = "", who: tuple[str, ...] | None = None) -> None:
+        """It is refused for exactly these things, in this order; in these words, and for these to mend."""
         with pytest.raises(Refused) as refused:
-            self._decide()
+            self.decided()
         assert tuple(blocker.code for blocker in refused.value.blocked_by) == codes
+        assert saying in str(refused.value)
+        assert who is None or all(blocker.who == who for blocker in refused.value.blocked_by)

@@ -16,13 +16,14 @@ from order_ledger.items.events import ItemDelisted, ItemListed, PriceChanged
 from order_ledger.items.item import evolve, item_id, stock_id
 from order_ledger.refusals import NotFound
 from order_ledger.values import Organisation, PlanItem, Step
-from tests.streams import Stream
+from tests.scenario import Stream
 
 SELLER = Organisation(UUID("0198c1c0-52f1-7b0a-8d3c-6a1e4f9b2d70"), "Acme")
 WORKSHOP = Organisation(UUID("0198c1c1-0e44-7f92-b6a8-1d5c7e3f8a09"), "Workshop")
 SHELF = Organisation(UUID("0198c1c2-3b7d-7a56-9c14-8e2f6d0b5a31"), "Shelf")
 
-ITEM = Stream("item", item_id(SELLER.id, "PUMP-7"), evolve, decide, Context)
+PUMP = item_id(SELLER.id, "PUMP-7")
+ITEM = Stream("item", PUMP, evolve, decide, Context, stream=PUMP)
 given = ITEM.given
 
 LISTED = ItemListed(
@@ -121,12 +122,12 @@ TWICE = (Step("mill", "Milling"), Step("mill", "Milling again"))
     ids=lambda wrong: wrong.code,
 )
 def test_listing_refused(wrong: Wrong) -> None:
-    given().when(list_item(**wrong.changes), **(KNOWN | (wrong.known or {}))).then_refused(wrong.code)
+    given().when(list_item(**wrong.changes), **(KNOWN | (wrong.known or {}))).then_refused_for(wrong.code)
 
 
 def test_a_refused_listing_says_all_that_is_wrong() -> None:
     command = list_item(manufacturer=None, plan=(PlanItem("bore", "Bore", "weld"),))
-    given().when(command, **KNOWN).then_refused(
+    given().when(command, **KNOWN).then_refused_for(
         "no_manufacturer", "no_such_step", saying="weld", who=("ip_owner", "administrator")
     )
 
@@ -156,7 +157,7 @@ def test_price_change_ignored_when_retried() -> None:
 
 
 def test_price_change_refused_when_delisted() -> None:
-    given(LISTED, DELISTED).when(change_price()).then_refused("not_listed", who=("ip_owner", "administrator"))
+    given(LISTED, DELISTED).when(change_price()).then_refused_for("not_listed", who=("ip_owner", "administrator"))
 
 
 @pytest.mark.parametrize("command", [DelistItem(), change_price()], ids=lambda command: command.name)

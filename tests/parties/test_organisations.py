@@ -15,11 +15,10 @@ from order_ledger.parties.events import OrganisationChanged, OrganisationRegiste
 from order_ledger.parties.organisation import RegisteredOrganisation, evolve
 from order_ledger.refusals import NotFound
 from order_ledger.values import Address, Organisation, Terms
-from tests.streams import Stream
+from tests.scenario import Stream
 
-ORGANISATION = Stream(
-    "organisation", UUID("0198c1c0-52f1-7b0a-8d3c-6a1e4f9b2d70"), evolve, decide_organisation, Context
-)
+ACME = UUID("0198c1c0-52f1-7b0a-8d3c-6a1e4f9b2d70")
+ORGANISATION = Stream("organisation", ACME, evolve, decide_organisation, Context, stream=ACME)
 given = ORGANISATION.given
 
 
@@ -81,11 +80,11 @@ def test_registration_ignored_when_retried() -> None:
 
 
 def test_registration_refused_when_registered_otherwise() -> None:
-    given(REGISTERED).when(register(trade_name="Other")).then_refused("already_registered", who=("administrator",))
+    given(REGISTERED).when(register(trade_name="Other")).then_refused_for("already_registered", who=("administrator",))
 
 
 def test_registration_refused_when_the_code_is_taken() -> None:
-    given().when(register(), code_taken=True).then_refused("code_taken", saying="ACME", who=("administrator",))
+    given().when(register(), code_taken=True).then_refused_for("code_taken", saying="ACME", who=("administrator",))
 
 
 def test_changed() -> None:
@@ -97,7 +96,7 @@ def test_change_ignored_when_it_changes_nothing() -> None:
 
 
 def test_change_refused_when_the_code_differs() -> None:
-    given(REGISTERED).when(change(code="ACME2")).then_refused(
+    given(REGISTERED).when(change(code="ACME2")).then_refused_for(
         "code_permanent", saying="numbered with ACME", who=("administrator",)
     )
 
@@ -121,12 +120,12 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("changes", "code"), WRONG)
 def test_registration_refused(changes: dict[str, Any], code: str) -> None:
-    given().when(register(**changes)).then_refused(code, who=("administrator",))
+    given().when(register(**changes)).then_refused_for(code, who=("administrator",))
 
 
 @pytest.mark.parametrize(("changes", "code"), WRONG)
 def test_change_refused(changes: dict[str, Any], code: str) -> None:
-    given(REGISTERED).when(change(**changes)).then_refused(code, who=("administrator",))
+    given(REGISTERED).when(change(**changes)).then_refused_for(code, who=("administrator",))
 
 
 def test_sane_tax_rules_are_taken() -> None:
@@ -142,9 +141,7 @@ def test_sane_tax_rules_are_taken() -> None:
 
 
 def state(**changes: Any) -> RegisteredOrganisation:
-    organisation = ORGANISATION.state(OrganisationRegistered(**(DETAILS | changes)))
-    assert organisation is not None
-    return organisation
+    return given(OrganisationRegistered(**(DETAILS | changes))).state
 
 
 def test_the_latest_rule_begun_holds() -> None:

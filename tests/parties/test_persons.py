@@ -31,10 +31,12 @@ from order_ledger.parties.events import (
 from order_ledger.parties.person import evolve
 from order_ledger.refusals import NotFound
 from order_ledger.values import Contact, Sealed, unsealed
+from tests.examples import NOW
 from tests.parties.test_organisations import ORGANISATION, state
-from tests.streams import NOW, Stream, command_id
+from tests.scenario import Stream, command_id
 
-PERSON = Stream("person", UUID("0198c1d5-6c2f-7e84-b0a9-4d1f8e7c3b52"), evolve, decide_person, Context)
+SOMEBODY = UUID("0198c1d5-6c2f-7e84-b0a9-4d1f8e7c3b52")
+PERSON = Stream("person", SOMEBODY, evolve, decide_person, Context, stream=SOMEBODY)
 given = PERSON.given
 
 ADA, ADA_MOVED = Contact(name="Ada", email="ada@mail.example"), Contact(name="Ada", email="ada@other.example")
@@ -74,7 +76,7 @@ def test_registration_ignored_when_retried_after_the_contact_changed() -> None:
 
 
 def test_registration_refused_when_registered() -> None:
-    given(REGISTERED).when(RegisterPerson(contact=ADA, language="en")).then_refused(
+    given(REGISTERED).when(RegisterPerson(contact=ADA, language="en")).then_refused_for(
         "already_registered", who=("administrator",)
     )
 
@@ -88,7 +90,7 @@ def test_contact_change_ignored_when_retried() -> None:
 
 
 def test_contact_change_refused_when_forgotten() -> None:
-    given(REGISTERED, FORGOTTEN).when(ChangeContact(contact=ADA, language="en")).then_refused("forgotten", who=())
+    given(REGISTERED, FORGOTTEN).when(ChangeContact(contact=ADA, language="en")).then_refused_for("forgotten", who=())
 
 
 def test_preferences_chosen() -> None:
@@ -126,23 +128,27 @@ def test_a_role_of_an_organisation_granted_in_the_whole_marketplace() -> None:
 
 @pytest.mark.parametrize("role", ["consumer", "customer_service", "auditor", "analyst", "administrator"])
 def test_grant_refused_in_an_organisation(role: GrantableRole) -> None:
-    given(REGISTERED).when(grant(role), organisation=WORKSHOP).then_refused("whole_marketplace", who=("administrator",))
+    given(REGISTERED).when(grant(role), organisation=WORKSHOP).then_refused_for(
+        "whole_marketplace", who=("administrator",)
+    )
 
 
 def test_grant_refused_in_an_organisation_that_is_not_registered() -> None:
-    given(REGISTERED).when(grant()).then_refused("unknown_organisation", who=("administrator",))
-    given(REGISTERED).when(grant(organisation=UUID(int=9)), organisation=WORKSHOP).then_refused("unknown_organisation")
+    given(REGISTERED).when(grant()).then_refused_for("unknown_organisation", who=("administrator",))
+    given(REGISTERED).when(grant(organisation=UUID(int=9)), organisation=WORKSHOP).then_refused_for(
+        "unknown_organisation"
+    )
 
 
 @pytest.mark.parametrize("role", ["ip_owner", "warehouse"])
 def test_grant_refused_in_an_organisation_of_another_kind(role: GrantableRole) -> None:
-    given(REGISTERED).when(grant(role), organisation=WORKSHOP).then_refused(
+    given(REGISTERED).when(grant(role), organisation=WORKSHOP).then_refused_for(
         "wrong_kind", saying="Acme", who=("administrator",)
     )
 
 
 def test_grant_refused_when_forgotten() -> None:
-    given(REGISTERED, FORGOTTEN).when(grant(), organisation=WORKSHOP).then_refused("forgotten")
+    given(REGISTERED, FORGOTTEN).when(grant(), organisation=WORKSHOP).then_refused_for("forgotten")
 
 
 def test_role_withdrawn() -> None:
@@ -161,7 +167,7 @@ def test_an_administrator_withdrawn_while_there_is_another() -> None:
 
 
 def test_withdrawal_of_the_last_administrator_refused() -> None:
-    given(REGISTERED, ADMINISTRATOR).when(withdraw("administrator", None), administrators=1).then_refused(
+    given(REGISTERED, ADMINISTRATOR).when(withdraw("administrator", None), administrators=1).then_refused_for(
         "last_administrator", who=("administrator",)
     )
 
@@ -186,7 +192,7 @@ def test_forgetting_ignored_when_forgotten() -> None:
 
 
 def test_forgetting_documents_refused_while_tax_law_wants_them_kept() -> None:
-    given(REGISTERED).when(forget("order", "document"), documents_kept_until=NOW.date()).then_refused(
+    given(REGISTERED).when(forget("order", "document"), documents_kept_until=NOW.date()).then_refused_for(
         "retention", saying="2026-11-21", who=("administrator",)
     )
 

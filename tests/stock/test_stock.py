@@ -22,9 +22,11 @@ from order_ledger.stock.events import (
     StockReturned,
 )
 from order_ledger.stock.stock import Reservation, Stock, evolve, reservation_key
-from tests.streams import BY, NOW, Stream, command_id
+from tests.examples import LEDGER, NOW
+from tests.scenario import Stream, command_id
 
-STOCK = Stream("stock", UUID("0198c1c9-0000-5000-8000-000000000001"), evolve, decide, Context)
+SHELF = UUID("0198c1c9-0000-5000-8000-000000000001")
+STOCK = Stream("stock", SHELF, evolve, decide, Context, stream=SHELF)
 given = STOCK.given
 
 ORDER, SHIPMENT = UUID(int=10), UUID(int=20)
@@ -117,7 +119,7 @@ def test_lost_units_are_released_too() -> None:
 
 
 def test_losing_more_than_there_is_refused() -> None:
-    given(received(3)).when(lost(4)).then_refused("below_zero", saying="Only 3 are on hand", who=("warehouse",))
+    given(received(3)).when(lost(4)).then_refused_for("below_zero", saying="Only 3 are on hand", who=("warehouse",))
 
 
 def test_losing_all_there_is() -> None:
@@ -129,13 +131,13 @@ def test_reserved() -> None:
 
 
 def test_reservation_refused_when_short() -> None:
-    given(received(5), reserved(FIRST, 3)).when(reserve(SECOND, 4)).then_refused(
+    given(received(5), reserved(FIRST, 3)).when(reserve(SECOND, 4)).then_refused_for(
         "short", saying="2 of 4 units are missing", who=("customer_service", "warehouse")
     )
 
 
 def test_reservation_refused_when_nothing_was_ever_received() -> None:
-    given().when(reserve(FIRST, 2)).then_refused("short", saying="2 of 2 units are missing")
+    given().when(reserve(FIRST, 2)).then_refused_for("short", saying="2 of 2 units are missing")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ def test_release_of_a_part_ignored_when_the_same_command_is_retried() -> None:
 
 
 def test_release_refused_when_never_reserved() -> None:
-    given(received(5)).when(release(FIRST, 3)).then_refused("no_such_reservation", who=("ledger",))
+    given(received(5)).when(release(FIRST, 3)).then_refused_for("no_such_reservation", who=("ledger",))
 
 
 def test_issued() -> None:
@@ -200,7 +202,7 @@ def test_issue_ignored_when_retried() -> None:
     ids=["never reserved", "fewer reserved", "lost to a count", "kept for another"],
 )
 def test_issue_refused_without_the_reservation(history: tuple[Any, ...], saying: str) -> None:
-    given(received(5), *history).when(issue(FIRST, 3)).then_refused(
+    given(received(5), *history).when(issue(FIRST, 3)).then_refused_for(
         "not_reserved", saying=f"{saying} units are not reserved", who=("customer_service", "warehouse")
     )
 
@@ -230,7 +232,7 @@ def test_another_return_is_counted_for_itself() -> None:
 
 @pytest.mark.parametrize("condition", ["repairable", "scrap"])
 def test_restocking_refused_unless_resellable(condition: Literal["repairable", "scrap"]) -> None:
-    given().when(restock(2, condition)).then_refused("not_resellable", saying=condition, who=("warehouse",))
+    given().when(restock(2, condition)).then_refused_for("not_resellable", saying=condition, who=("warehouse",))
 
 
 def test_what_a_history_comes_to() -> None:
@@ -321,7 +323,7 @@ class AnyCommands(RuleBasedStateMachine):
     def tried(self, command: Any) -> bool:
         """Whether the command was accepted; what it made happen has happened, and a retry makes nothing more."""
         self.version += 1
-        context = Context(now=NOW, by=BY, command=uuid5(UUID(int=1), str(self.version)), stream=STOCK.id)
+        context = Context(now=NOW, by=LEDGER, command=uuid5(UUID(int=1), str(self.version)), stream=STOCK.id)
         try:
             events = decide(self.stock, command, context)
         except Refused:
