@@ -56,12 +56,12 @@ class RegisteredOrganisation(msgspec.Struct, frozen=True):
 
     def tax_rule(self, country: str, tax_class: str, on: date) -> TaxRule | None:
         """The rule in force on this day for goods of this class sent there, or None where none is."""
-        in_force = [
-            rule
-            for rule in self.tax_rules
-            if rule.country == country and rule.tax_class == tax_class and rule.from_ <= on
-        ]
-        return max(in_force, key=lambda rule: rule.from_, default=None)
+        latest: TaxRule | None = None
+        for rule in self.tax_rules:
+            applies = rule.country == country and rule.tax_class == tax_class and rule.from_ <= on
+            if applies and (latest is None or rule.from_ > latest.from_):
+                latest = rule
+        return latest
 
 
 def evolve(organisation: RegisteredOrganisation | None, entry: Entry[OrganisationEvent]) -> RegisteredOrganisation:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
@@ -50,7 +51,13 @@ class Context(Struct, frozen=True, kw_only=True):
 
     def today(self, zone: str) -> date:
         """The day it is now in this zone."""
-        return self.now.astimezone(ZoneInfo(zone)).date()
+        return _day(self.now, zone)
+
+
+@lru_cache(256)
+def _day(moment: datetime, zone: str) -> date:
+    # One decision asks for its day several times for every line.
+    return moment.astimezone(ZoneInfo(zone)).date()
 
 
 C = TypeVar("C", bound=Command)
