@@ -1,6 +1,5 @@
 """`settings`: what may be set, what it is, and where that comes from."""
 
-import os
 from typing import Any
 
 from pydantic import SecretStr
@@ -13,7 +12,6 @@ def list_settings(as_json: AsJson = False) -> None:
     """List every setting, its value, and where the value comes from. Secrets are not shown."""
     settings = Settings()
     prefix = str(Settings.model_config.get("env_prefix"))
-    set_here = {name.upper() for name, value in os.environ.items() if value}
     found = []
     for name, field in Settings.model_fields.items():
         variable = f"{prefix}{name.upper()}"
@@ -21,7 +19,7 @@ def list_settings(as_json: AsJson = False) -> None:
             {
                 "name": variable,
                 "value": _shown(getattr(settings, name)),
-                "from": "environment" if variable in set_here else "default",
+                "from": "environment" if name in settings.model_fields_set else "default",
                 "means": field.description,
             }
         )
