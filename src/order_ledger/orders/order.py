@@ -7,10 +7,10 @@ shipped leave at the end; units refunded after they were shipped are counted fro
 any units is the difference of two cumulative shares, and all parts sum to the line.
 """
 
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cached_property
-from typing import Literal, assert_never
+from typing import Generic, Literal, TypeVar, assert_never
 from uuid import UUID
 
 from msgspec import Struct
@@ -406,6 +406,22 @@ class Invoice(Struct, frozen=True):
     refunds: dict[int, Decimal] = {}
 
 
+T = TypeVar("T")
+
+
+class _computed_once(Generic[T]):
+    """A property that is computed when it is first asked for. The standard library's takes a lock each time."""
+
+    def __init__(self, compute: "Callable[[Order], T]") -> None:
+        self.compute = compute
+        self.name = compute.__name__
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, order: "Order", owner: object = None) -> T:
+        value = order.__dict__[self.name] = self.compute(order)
+        return value
+
+
 class Order(Struct, frozen=True, dict=True):
     """An order after `version` entries. `placed` is what was agreed at first; the rest is what became of it.
 
@@ -494,12 +510,12 @@ class Order(Struct, frozen=True, dict=True):
         """The lines that count for the state."""
         return tuple(line for line in self.lines.values() if line.ordered.kind != "charge")
 
-    @cached_property
+    @_computed_once
     def open_lines(self) -> tuple[Line, ...]:
         """The goods lines of which something is still wanted."""
         return tuple(line for line in self.lines.values() if line.wanted > 0 and line.ordered.kind != "charge")
 
-    @cached_property
+    @_computed_once
     def state(self) -> OrderState:
         """That of the least advanced open line, unless the order came to an end."""
         if self.ended is not None:
