@@ -23,6 +23,14 @@ def test_the_compensation_is_granted() -> None:
     )
 
 
+def test_what_was_granted_by_hand_is_not_granted_again() -> None:
+    by_hand = RefundGranted(refund=1, basis="compensation", refers_to="1", lines=(), amount=eur("4.00"))
+    given(*ORDER, paid("238.00"), OFFERED, by_hand).when(ACCEPT, by=CONSUMER).then(
+        DelayAccepted(1),
+        RefundGranted(refund=2, basis="compensation", refers_to="1", lines=(), amount=eur("6.00")),
+    )
+
+
 def test_no_more_than_was_paid() -> None:
     given(*ORDER, OFFERED).when(ACCEPT, by=CONSUMER).then(DelayAccepted(1))
 

@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from order_ledger.orders.commands import CompleteStep
-from order_ledger.orders.events import OrderCancelled, OrderHeld, ProductionStepCompleted
+from order_ledger.orders.events import LinesCancelled, OrderCancelled, OrderHeld, ProductionStepCompleted
+from order_ledger.values import Units
 from tests.examples import (
     CONFIRMED,
     IN_PRODUCTION,
@@ -15,6 +16,9 @@ from tests.examples import (
     STARTED,
     STEPS_DONE,
     checked,
+    eur,
+    line,
+    placed,
     step_done,
 )
 from tests.orders.streams import blocked, given
@@ -95,6 +99,13 @@ def test_refused_where_nothing_is_made() -> None:
     given(MADE_PLACED, CONFIRMED).when(MILLING, by=MAKER).then_refused("not_in_production", line=1)
     given(*MADE).when(MILLING, by=MAKER).then_refused("not_in_production", line=1)
     assert blocked(given(*MADE), "complete-step", MAKER) == ["not_in_production"]
+
+
+def test_refused_where_the_line_is_no_longer_wanted() -> None:
+    dropped = LinesCancelled(lines=(Units(1, 2),), net=eur("5.88"), tax=eur("1.12"), total=eur("7.00"))
+    history = given(placed(line(1, "ROTOR", 2), line(2, "BOOK")), CONFIRMED, STARTED, dropped)
+    history.when(MILLING, by=MAKER).then_refused_for("not_in_production")
+    assert blocked(history, "complete-step", MAKER) == ["not_in_production"]
 
 
 def test_refused_for_a_line_that_there_is_not() -> None:

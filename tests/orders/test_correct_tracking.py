@@ -7,10 +7,12 @@ from order_ledger.orders.events import DeliveryRetracted, OrderCancelled, OrderC
 from tests.examples import (
     ARRIVED,
     BOOK_CONFIRMED,
+    CAME_BACK,
     KEEPER,
     NUMBER,
     ON_ITS_WAY,
     READY,
+    RETURN_REQUESTED,
     SECOND_SHIPMENT,
     SHIPMENT,
     URL,
@@ -57,6 +59,12 @@ def test_a_delivery_that_people_proved_stands() -> None:
     for proof in ("consumer", "staff"):
         history = given(*ON_ITS_WAY, delivered(proof=proof))
         history.when(correct(), by=KEEPER).then(CORRECTED).comes_to(state="delivered")
+
+
+def test_a_delivery_of_what_comes_back_stands() -> None:
+    """Who gives something back has it."""
+    for history in (RETURN_REQUESTED, CAME_BACK):
+        given(*history).when(correct(), by=KEEPER).then(CORRECTED).comes_to(state="delivered")
 
 
 def test_a_delivery_stands_where_only_the_link_changes() -> None:

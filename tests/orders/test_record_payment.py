@@ -7,7 +7,7 @@ from typing import Any
 from order_ledger.orders.commands import RecordPayment
 from order_ledger.orders.events import PaymentRecorded, RefundGranted
 from order_ledger.values import Money
-from tests.examples import BOOK_PLACED, NOW, PAYMENT, PROVIDER, REFUND_PAYMENT, SECOND_PAYMENT, eur, paid
+from tests.examples import BOOK_PLACED, NOW, PAYMENT, PROVIDER, REFUND_PAYMENT, SECOND_PAYMENT, eur, paid, uuid
 from tests.orders.streams import given
 from tests.scenario import made
 
@@ -112,6 +112,15 @@ def test_refused_where_more_failed_than_was_refunded() -> None:
     back = paid("5.00", kind="refunded", payment=REFUND_PAYMENT, reference="re_1", refund=1)
     failed = pay("6.00", "refund_failed", reference="re_1", payment=SECOND_PAYMENT, of=REFUND_PAYMENT)
     given(*PAID, granted("5.00"), back).when(failed, by=PROVIDER).then_refused_for("more_than_refunded")
+
+
+def test_refused_where_all_that_was_refunded_so_failed_before() -> None:
+    back = paid("5.00", kind="refunded", payment=REFUND_PAYMENT, reference="re_1", refund=1)
+    other = paid("5.00", kind="refunded", payment=uuid(60), reference="re_2", refund=1)
+    failed = paid("5.00", kind="refund_failed", payment=uuid(61), reference="re_1", of=REFUND_PAYMENT)
+    again = pay("5.00", "refund_failed", reference="re_3", payment=SECOND_PAYMENT, of=REFUND_PAYMENT)
+    history = given(*PAID, granted("10.00"), back, other, failed)
+    history.when(again, by=PROVIDER).then_refused_for("more_than_refunded")
 
 
 def test_refused_in_another_currency() -> None:

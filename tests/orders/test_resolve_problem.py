@@ -9,6 +9,8 @@ from order_ledger.orders.events import (
     ProblemReported,
     ProblemResolved,
     RefundGranted,
+    ReturnLine,
+    ReturnRequested,
     ReturnWithdrawn,
 )
 from order_ledger.values import Amounts, Units
@@ -23,6 +25,7 @@ from tests.examples import (
     SECOND_SHIPMENT,
     SERVICE,
     SHIPMENT,
+    delivered,
     eur,
     line,
     paid,
@@ -138,3 +141,12 @@ def test_refused_for_units_that_are_in_a_return() -> None:
         given(*history, LOST).when(resolve("refund", Units(1, 3)), by=SERVICE).then_refused_for("in_return")
         given(*history, LOST).when(resolve("refund", Units(1, 2)), by=SERVICE).happens()
     given(*RETURN_REQUESTED, ReturnWithdrawn(RMA), LOST).when(resolve("refund"), by=SERVICE).happens()
+
+
+def test_refused_for_units_that_came_back_though_others_are_on_their_way() -> None:
+    on_the_way = shipped((1, 1), shipment=SECOND_SHIPMENT, number="2")
+    two = (*BOOK_CONFIRMED, shipped((1, 2)), on_the_way, delivered())
+    back = ReturnRequested(
+        rma=RMA, lines=(ReturnLine(1, 2, "changed_mind"),), wanted="refund", exchange_for=(), evidence=()
+    )
+    given(*two, back, DAMAGED).when(resolve("refund"), by=SERVICE).then_refused_for("in_return")

@@ -22,7 +22,7 @@ from order_ledger.orders.events import OrderEvent, PaymentRecorded, RefundGrante
 from order_ledger.orders.order import Order
 from order_ledger.values import Amounts, Units
 
-__all__ = ["GRANT_REFUND", "RECORD_PAYMENT", "cap_of_return"]
+__all__ = ["GRANT_REFUND", "RECORD_PAYMENT", "cap_of_return", "granted_for"]
 
 
 # Payments
@@ -49,8 +49,13 @@ def _payment_asked(order: Order, command: RecordPayment, context: Context) -> Bl
             if amount > order.authorised:
                 yield blocker("more_than_authorised", f"{order.authorised} is authorised, not {amount}.")
         case "refund_failed":
-            if before is not None and before.kind == "refunded" and amount > before.amount:
-                yield blocker("more_than_refunded", f"{before.amount} was refunded, not {amount}.")
+            failed = [known.amount for known in order.payments if (known.kind, known.of) == (command.kind, command.of)]
+            if (
+                before is not None
+                and before.kind == "refunded"
+                and amount > (most := before.amount - sum(failed, ZERO))
+            ):
+                yield blocker("more_than_refunded", f"{most} of that refund can still fail, not {amount}.")
         case "authorised" | "captured" | "failed" | "disputed":
             pass
 
@@ -141,13 +146,13 @@ def _beyond_basis(order: Order, command: GrantRefund, amount: Decimal) -> Blocke
                 yield blocker("unknown_problem", "Refer to a problem that was resolved by refund.")
                 return
             shipped = worth_of_units(order, problem.resolved)
-            cap = shipped - _granted_for(order, "problem", number)
+            cap = shipped - granted_for(order, "problem", number)
         case "compensation":
             revision = next((known for known in order.revisions if str(known.revision) == number), None)
             if revision is None or revision.compensation is None or revision.answer == "declined":
                 yield blocker("unknown_revision", "Refer to a revised promise that offered a compensation.")
                 return
-            cap = revision.compensation.amount - _granted_for(order, "compensation", number)
+            cap = revision.compensation.amount - granted_for(order, "compensation", number)
         case "cancellation" | "rejection":
             cap = order.due_back(order.costs)
         case "goodwill":
@@ -165,10 +170,11 @@ def cap_of_return(order: Order, rma: str) -> Decimal:
     """What a return may be refunded: the gross of what came back, and charges, less what was granted for it."""
     back = tuple(Units(line, quantity) for line, quantity in order.returns[rma].received.items())
     charges = gross_of(worth_given_back(order, charges_left(order)))
-    return worth_of_units(order, back) + charges - _granted_for(order, "return", rma)
+    return worth_of_units(order, back) + charges - granted_for(order, "return", rma)
 
 
-def _granted_for(order: Order, basis: str, refers_to: str) -> Decimal:
+def granted_for(order: Order, basis: str, refers_to: str) -> Decimal:
+    """What was granted on this ground so far."""
     return sum(
         (known.amount for known in order.refunds.values() if (known.basis, known.refers_to) == (basis, refers_to)),
         ZERO,

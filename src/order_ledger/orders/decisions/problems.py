@@ -103,7 +103,7 @@ def _resolution_asked(order: Order, command: ResolveProblem, context: Context) -
     for number, quantity in summed(units).items():
         line = order.lines.get(number)
         returning = order.in_returns(number)
-        if line is not None and returning and quantity > line.sent - returning:
+        if line is not None and returning and shipment.delivered and quantity > line.arrived - returning:
             what = f"Units of line {number} are in a return: settle them there."
             yield blocker("in_return", what, "customer_service", line=number)
     if command.how == "reship" and order.state == "completed":

@@ -98,8 +98,12 @@ def _run(order: Order, number: int) -> Run | None:
     return line.run if line is not None else None
 
 
+def _made_now(order: Order) -> list[Line]:
+    return [line for line in order.open_lines if order.line_state(line.line) == "in_production"]
+
+
 def _something_is_made(order: Order, context: Context) -> Blockers:
-    if not any(line.in_production for line in order.open_lines):
+    if not _made_now(order):
         yield blocker("not_in_production", "Nothing of the order is being made.", "manufacturer")
 
 
@@ -107,7 +111,8 @@ def _line_is_made(order: Order, number: int) -> Blockers:
     line = order.lines.get(number)
     if line is None:
         yield unknown_line(number)
-    elif not line.in_production:
+    elif order.line_state(number) != "in_production":
+        # Also what is no longer wanted, or is there already, though its making was begun.
         yield blocker("not_in_production", f"Line {number} is not being made.", "manufacturer", line=number)
 
 
@@ -241,7 +246,7 @@ COMPLETE_INSPECTION_ITEM = Rules[CompleteInspectionItem](
 
 
 def _something_failed(order: Order, context: Context) -> Blockers:
-    runs = [line.run for line in order.open_lines if line.in_production and line.run is not None]
+    runs = [line.run for line in _made_now(order) if line.run is not None]
     if not any(check.state == "failed" for run in runs for check in run.checks.values()):
         yield blocker("not_failed", "No inspection item has failed.", "manufacturer")
 
@@ -287,7 +292,7 @@ def _what_to_complete(order: Order, context: Context) -> Blockers:
     nothing_made = tuple(_something_is_made(order, context))
     yield from nothing_made
     if not nothing_made:
-        why = [tuple(_missing(line)) for line in order.open_lines if line.in_production]
+        why = [tuple(_missing(line)) for line in _made_now(order)]
         if all(why):
             yield from (reason for reasons in why for reason in reasons)
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from order_ledger.orders.commands import AcceptDelay, DeclineDelay, ExpectDelay, RevisePromise
 from order_ledger.orders.decisions.ending import cancelled
+from order_ledger.orders.decisions.money import granted_for
 from order_ledger.orders.decisions.rules import (
     Blockers,
     Context,
@@ -70,7 +71,8 @@ def _revise(order: Order, command: RevisePromise, context: Context) -> tuple[Ord
 def _compensate(order: Order, revision: int, compensation: Money | None) -> tuple[OrderEvent, ...]:
     if compensation is None:
         return ()
-    return grant(order, "compensation", str(revision), (), min(compensation.amount, order.refundable))
+    left = compensation.amount - granted_for(order, "compensation", str(revision))
+    return grant(order, "compensation", str(revision), (), min(left, order.refundable))
 
 
 def _already_revised(order: Order, command: RevisePromise) -> bool:

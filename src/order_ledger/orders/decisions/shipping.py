@@ -168,15 +168,26 @@ def _correct(order: Order, command: CorrectTracking, context: Context) -> tuple[
         tracking_url=command.tracking_url,
     )
     known = order.shipments.get(command.shipment)
-    # What the carrier said of another number proves nothing of this parcel; what people said does.
+    # What the carrier said of another number proves nothing of this parcel; what people said does, and so does a
+    # return of what was in it.
     if (
         known is not None
         and known.delivered_version is not None
         and known.delivered_by == "carrier"
         and (known.carrier, known.number_at_delivery) != (command.carrier, command.tracking_number)
+        and not _coming_back(order, known)
     ):
         return corrected, DeliveryRetracted(command.shipment, known.delivered_version)
     return (corrected,)
+
+
+def _coming_back(order: Order, shipment: Shipment) -> bool:
+    """Whether returns hold units that can only have come in this shipment."""
+    return any(
+        order.in_returns(number) > order.lines[number].arrived - quantity
+        for number, quantity in shipment.units.items()
+        if quantity > 0 and number in order.lines
+    )
 
 
 def _already_corrected(order: Order, command: CorrectTracking) -> bool:
