@@ -187,7 +187,8 @@ def test_a_database_that_is_stopped_and_started_again(tmp_path: Path) -> None:
 
 def _followers(connection: Connection[TupleRow]) -> int:
     row = connection.execute(
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'order-ledger follow%'"
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE application_name LIKE 'order-ledger follow%' AND datname = current_database()"
     ).fetchone()
     assert row is not None
     return int(row[0])
