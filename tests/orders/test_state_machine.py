@@ -905,9 +905,9 @@ def orders(database: str) -> Iterator[type[Orders]]:
 # Where it fails, the program is made short, which takes minutes.
 @pytest.mark.timeout(900)
 def test_whatever_anybody_asks(orders: type[Orders]) -> None:
-    """Eighty programs, other ones every time."""
+    """Sixty programs, other ones every time."""
     run_state_machine_as_test(
-        orders, settings=settings(max_examples=80, stateful_step_count=50, deadline=None, print_blob=True)
+        orders, settings=settings(max_examples=60, stateful_step_count=50, deadline=None, print_blob=True)
     )
 
 
