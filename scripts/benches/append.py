@@ -43,6 +43,7 @@ VALUES = ["{stream}::uuid", "1", ":name", ":state::bytea", ":kind", ":recorded::
 OURS = STREAM + INSERT_ONE % tuple(value.format(stream=STREAM_ID) for value in VALUES) + ";\n"
 BARE = OURS.replace("journal.entry", "bare.entry")
 
+# As the library sends it: all but the commit in one round trip, then the positions are read, then the commit.
 STOCK = f"""{STREAM}
 \\startpipeline
 BEGIN;
@@ -52,8 +53,8 @@ NOTIFY stored_events;
 INSERT INTO stock.stored_events AS t (originator_id, originator_version, topic, state)
 SELECT originator_id, originator_version, topic, state
 FROM unnest(ARRAY[ROW({STREAM_ID}::uuid, 1, :name, :state::bytea)::stock.stored_event_uuid]) RETURNING notification_id;
-COMMIT;
 \\endpipeline
+COMMIT;
 """
 
 

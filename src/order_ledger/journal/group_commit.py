@@ -19,6 +19,7 @@ from order_ledger.journal.appending import STATEMENT, Outcome, Proposal, is_race
 from order_ledger.refusals import Unavailable
 
 _MOST_RACES = 20
+_GATHER_SECONDS = 0.001
 # A server that takes no writes was the primary until a moment ago: its successor is found by connecting again.
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction)
 
@@ -68,6 +69,8 @@ class GroupCommit:
     async def _run(self) -> None:
         while True:
             await self._arrived.wait()
+            # Whoever has just been answered, or has just arrived, is decided first and goes into the same batch.
+            await asyncio.sleep(_GATHER_SECONDS)
             batch = self._next_batch()
             if not batch:
                 self._arrived.clear()
