@@ -24,6 +24,7 @@ PLAN = {"bore": "milling", "surface": "polishing", "weight": "polishing"}
 REQUIRED = ("bore", "surface")
 RETURN_DAYS, WARRANTY_DAYS, COMPLETE_AFTER_DAYS = 30, 730, 14
 CUTS = ("compensation", "goodwill")
+ENDING = {"OrderRejected", "OrderCancelled", "LinesCancelled"}
 
 RIGHTS = """
 confirm                     I sold   Y all
@@ -322,7 +323,7 @@ class Model:
     def plain_money(self) -> bool:
         """Whether every refund so far was for units that were never sent: then what the order costs is plain."""
         bases = {known["basis"] for known in self.refunds.values()}
-        return bases <= {"cancellation"} and not any(known["by_hand"] for known in self.refunds.values())
+        return bases <= {"cancellation", "rejection"} and not any(known["by_hand"] for known in self.refunds.values())
 
     # What may be
 
@@ -639,6 +640,13 @@ class Model:
                 self.since = self.since or now
             elif self.state != "completed":
                 self.since = None
+        if ENDING & {type(event).__name__ for event in happened} and self.plain_money:
+            assert self.due == 0, "what was paid for units that are gone is granted in the same decision"
+
+    @property
+    def due(self) -> Decimal:
+        """What was captured, less refunds granted, less what the order still costs."""
+        return max(ZERO, min(self.captured - self.granted_for_units - self.costs, self.captured - self.granted))
 
     def _OrderPlaced(self, event: Any, now: datetime, before: list[Any]) -> None:
         for one in event.lines:
@@ -841,7 +849,7 @@ class Model:
         """Within the cap of its basis, and all together within what was captured."""
         amount, basis = event.amount.amount, event.basis
         by_hand = not before
-        due = max(ZERO, min(self.captured - self.granted_for_units - self.costs, self.captured - self.granted))
+        due = self.due
         charges = sum(
             (line.price * (line.wanted - line.settled) for line in self.lines.values() if line.kind == "charge"), ZERO
         )

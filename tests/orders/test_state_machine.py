@@ -326,7 +326,7 @@ class Orders(RuleBasedStateMachine):
             return
         if model.held:
             yield ask.Release(reason="It is settled.")
-        if model.prepaid and not model.paid_for:
+        if model.prepaid and not model.paid_for and self.dice.random() < 0.6:
             missing = model.costs - model.captured + model.refunded
             yield ask.RecordPayment(
                 kind="captured", amount=eur(missing), method="card", provider="p", reference=str(self.next())
@@ -909,10 +909,10 @@ def orders(database: str) -> Iterator[type[Orders]]:
 # Where it fails, the program is made short, which takes minutes.
 @pytest.mark.timeout(900)
 def test_whatever_anybody_asks(orders: type[Orders]) -> None:
-    """Sixty programs, the same ones every time; other ones for long."""
+    """A hundred and twenty programs, the same ones every time; other ones for long."""
     run_state_machine_as_test(
         orders,
-        settings=settings(max_examples=60, stateful_step_count=50, deadline=None, print_blob=True, derandomize=True),
+        settings=settings(max_examples=120, stateful_step_count=50, deadline=None, print_blob=True, derandomize=True),
     )
 
 
