@@ -91,13 +91,28 @@ def report(bench: str, rows: list[dict[str, Any]], as_json: bool, **facts: Any) 
 
 
 def pgbench(url: str, script: str, *, clients: int, seconds: float, variables: dict[str, str] | None = None) -> float:
-    """Transactions a second of this script, prepared, without the time to connect."""
+    """Transactions a second of this script, prepared, without the time to connect.
+
+    Every client has a thread of its own: pgbench waits for a statement to be prepared, and the table that it waits for
+    may be locked by a client which the same thread should wake.
+    """
     binary = shutil.which("pgbench") or _beside_the_server()
     given = conninfo_to_dict(url)
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(script)
         file.flush()
-        command = [binary, "-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(max(1, round(seconds)))]
+        command = [
+            binary,
+            "-n",
+            "-M",
+            "prepared",
+            "-c",
+            str(clients),
+            "-j",
+            str(clients),
+            "-T",
+            str(max(1, round(seconds))),
+        ]
         for name, value in (variables or {}).items():
             command += ["-D", f"{name}={value}"]
         command += ["-f", file.name]
