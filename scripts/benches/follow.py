@@ -38,7 +38,7 @@ from order_ledger.journal.names import EVENTS, UPCASTERS
 from order_ledger.journal.sealing import MasterKey
 
 NAME = "order_status"
-OURS_A_ROUND, STOCK_A_ROUND = 40_000, 1_000
+OURS_A_ROUND, STOCK_A_ROUND = 60_000, 1_000
 RATE, BATCHES_A_SECOND = 500, 100
 LIMIT_MS = 100
 _URL: list[str] = []

@@ -31,8 +31,8 @@ from order_ledger.journal.feed import FeedRow, Wanted
 from order_ledger.journal.migrations import inspect
 from order_ledger.journal.names import EVENTS, UPCASTERS
 
-LARGEST_BATCH = 5_000
-_MOST_STREAMS_KEPT = 10_000
+LARGEST_BATCH = 20_000
+_MOST_STREAMS_KEPT = 20_000
 _POLL_SECONDS = 1.0
 _SLICE_SECONDS = 0.1
 _FIRST_PAUSE_SECONDS = 0.2
@@ -117,7 +117,7 @@ class Follower:
         for _ in range(3):
             kept_at, self._kept_at = self._kept_at, None  # until what was folded is committed
             try:
-                with connection.transaction():
+                with _without_collecting(), connection.transaction():
                     position = self._lock(connection)
                     if position != kept_at:
                         self._kept.clear()
@@ -175,10 +175,9 @@ class Follower:
         for number, entries in by_stream.items():
             kept = self._kept.pop(number, None) or Kept(None, loaded.get(number, {}))
             streams.append(Stream(number, self._foldings[entries[0].kind], entries, kept.rows, kept.state))
-        with _without_collecting():
-            for stream in streams:
-                fold_stream(stream, self._codec)
-            self._writer.write_or_mark(streams)
+        for stream in streams:
+            fold_stream(stream, self._codec)
+        self._writer.write_or_mark(streams)
         failed = [stream for stream in streams if stream.failed_at is not None]
         park(connection, failed)
         self._keep(streams)

@@ -8,6 +8,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from order_ledger.following.contract import Row, Table
+from order_ledger.following.copy_lines import write_rows
 from order_ledger.following.folding import Stream
 
 _FEW_ROWS = 8
@@ -85,8 +86,7 @@ class Writer:
 
     def _copy(self, statement: sql.Composed, rows: Sequence[Row]) -> None:
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
+            write_rows(copy, rows)
 
 
 class _Changes:
