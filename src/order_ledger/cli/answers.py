@@ -13,6 +13,8 @@ from rich.table import Table
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 Format = Literal["table", "json", "csv"]
+AsFormat = Annotated[Format, typer.Option("--format", help="How the answer is written.")]
+AsJsonToo = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 
 
 class Failed(Exception):
