@@ -25,6 +25,8 @@ from order_ledger.orders.turns import turns
 from projections.fulfilment.facts import Fulfilment, Promise, Time, fold
 from projections.fulfilment.returned import returned
 
+__all__ = ["IGNORED", "PROJECTION", "Fulfilment", "fold", "rows", "state"]
+
 IGNORED: frozenset[type[Event]] = frozenset(
     (TrackingChecked, NotificationSent, NotificationFailed, InvoiceIssued, CreditNoteIssued, ReceiptIssued)
 )

@@ -98,9 +98,7 @@ def _in_its_state(known: Fulfilment, order: Order, now: datetime) -> Fulfilment:
     state = order.state
     if state != known.state:
         held_since = now if order.held else None
-        return replace(
-            known, order=order, state=state, state_since=now, held_since=held_since, held_before=timedelta()
-        )
+        return replace(known, order=order, state=state, state_since=now, held_since=held_since, held_before=timedelta())
     if order.held == (known.held_since is not None):
         return replace(known, order=order)
     if known.held_since is None:

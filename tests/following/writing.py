@@ -38,6 +38,14 @@ class Writing:
             position = max(position, *(outcome.position for outcome in outcomes))
         return position
 
+    def write_at(self, stream: UUID, *happened: tuple[datetime | None, Event], kind: Kind = "order") -> int:
+        """Appends these, each with the time at which it happened; answers the position of the last."""
+        base = self._head(stream, kind)
+        entries = self._encoded_facts(stream, [Fact(event, at) for at, event in happened], kind)
+        outcome = self.journal.append([Proposal(uuid4(), (Appending(stream, base.version, entries),))])[0]
+        assert outcome.outcome == "appended"
+        return outcome.position
+
     def write_raw(self, stream: UUID, state: bytes, name: str) -> None:
         """Appends bytes as they are, such as a later version of the ledger may have written."""
         head = self._head(stream, "order")
@@ -49,9 +57,11 @@ class Writing:
         return self.heads.get(stream) or Head(0, genesis(self.codec.ledger, kind, stream), None)
 
     def _encoded(self, stream: UUID, events: Sequence[Event], kind: Kind) -> list[Encoded]:
+        return self._encoded_facts(stream, [Fact(event, START) for event in events], kind)
+
+    def _encoded_facts(self, stream: UUID, facts: Sequence[Fact], kind: Kind) -> list[Encoded]:
         now = datetime.now(UTC)
         cause = Cause(By(BY.person, BY.role), "api", CommandRef(uuid4(), "given"), "other")
-        facts = [Fact(event, START) for event in events]
         entries = self.codec.encode(kind, stream, self._head(stream, kind), facts, cause, now, self.journal.keyring)
         self.heads[stream] = Head(entries[-1].version, entries[-1].hash, entries[-1].recorded_at)
         return entries
