@@ -16,14 +16,20 @@ from order_ledger.following.compact import Compact
 from order_ledger.orders.bare import evolve_bare
 from order_ledger.orders.events import (
     AddressChanged,
+    ConcessionApproved,
     CreditNoteIssued,
+    InspectionItemCompleted,
     InvoiceIssued,
+    NoteAdded,
     NotificationFailed,
     NotificationSent,
     OrderEvent,
     OrderShipped,
+    PaymentRecorded,
+    ProductionStepCompleted,
     ReceiptIssued,
     ReturnShipped,
+    ShipmentProgressed,
     TrackingChecked,
     TrackingCorrected,
 )
@@ -45,6 +51,18 @@ IGNORED: frozenset[type[Event]] = frozenset(
 )
 """What happens to an order and changes nothing of all this."""
 
+LEAVES_STATE: frozenset[type[Event]] = frozenset(
+    (
+        ConcessionApproved,
+        InspectionItemCompleted,
+        NoteAdded,
+        PaymentRecorded,
+        ProductionStepCompleted,
+        ShipmentProgressed,
+    )
+)
+"""What happens often, and neither moves an order nor names a shipment."""
+
 _LONGEST_TERM = 200
 
 
@@ -61,10 +79,11 @@ class OrderStatus(Struct, frozen=True):
 def fold(before: OrderStatus | None, entry: Entry[OrderEvent]) -> OrderStatus:
     """What is known of the order after this entry."""
     order = evolve_bare(before.order if before else None, entry)
-    state = order.state
-    number = _number_shipped_under(entry.event)
     if before is None:
-        return OrderStatus(order, state, entry.recorded_at, entry.recorded_at, number)
+        return OrderStatus(order, order.state, entry.recorded_at, entry.recorded_at, _number_shipped_under(entry.event))
+    if type(entry.event) in LEAVES_STATE:
+        return OrderStatus(order, before.state, before.state_since, before.begun_at, before.numbers)
+    state, number = order.state, _number_shipped_under(entry.event)
     since = before.state_since if state == before.state else entry.recorded_at
     numbers = before.numbers if not number or number[0] in before.numbers else before.numbers + number
     return OrderStatus(order, state, since, before.begun_at, numbers)
