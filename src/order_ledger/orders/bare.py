@@ -1,7 +1,7 @@
 """An order without what is personal: what a read model remembers of it.
 
-Sealed values are left out before they are folded, and so are the carriers' own numbers of their messages, which matter
-to who decides about the next one and to nobody else.
+Sealed values are left out before they are folded. So is what matters to who decides and to nobody else: the carriers'
+own numbers of their messages, and the lines as they were placed, which the order's lines repeat.
 """
 
 from uuid import UUID
@@ -21,9 +21,12 @@ _NOTHING_SEALED: Sealed[None] = Sealed("", "")
 
 def evolve_bare(order: Order | None, entry: Entry[OrderEvent]) -> Order:
     """The order after this entry, as `evolve` has it, without anything personal."""
+    event = entry.event
     order = evolve(order, _without_personal_data(entry))
-    if isinstance(entry.event, ShipmentProgressed):
-        order = _without_carriers_own_numbers(order, entry.event.shipment)
+    if isinstance(event, ShipmentProgressed):
+        return _without_carriers_own_numbers(order, event.shipment)
+    if isinstance(event, OrderPlaced):
+        return replace(order, placed=replace(order.placed, lines=()))
     return order
 
 
