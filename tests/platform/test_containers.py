@@ -1,4 +1,4 @@
-"""The compose file runs what there is: commands that exist, and every projection."""
+"""The compose file runs what there is: commands that exist, and every projection and policy."""
 
 import importlib.util
 import subprocess
@@ -14,6 +14,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_t
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 PROJECTIONS = {folder.parent.name for folder in PROJECT.glob("projections/*/__init__.py")}
+POLICIES = {module.stem for module in PROJECT.glob("src/order_ledger/policies/*.py")} - {"__init__"}
 
 needs_commands = pytest.mark.skipif(
     importlib.util.find_spec("order_ledger.cli") is None, reason="the command line is not written yet"
@@ -34,6 +35,12 @@ def test_every_projection_has_a_service_of_its_own() -> None:
     followed = {service["command"][1] for service in OURS.values() if service["command"][0] == "follow"}
     assert followed == PROJECTIONS
     assert all(service["command"][1] == name for name, service in OURS.items() if service["command"][0] == "follow")
+
+
+@needs_commands
+def test_every_policy_has_a_service_of_its_own() -> None:
+    run = {service["command"][1]: name for name, service in OURS.items() if service["command"][0] == "policy"}
+    assert run == {name: name for name in POLICIES}
 
 
 def test_nothing_is_open_to_other_machines() -> None:

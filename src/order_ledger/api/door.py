@@ -1,7 +1,6 @@
 """What every route needs, put together once per process: the writer, who is calling, and what is written down of it."""
 
 import hashlib
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -14,28 +13,16 @@ from order_ledger.api.headers import header
 from order_ledger.api.metrics import Metrics
 from order_ledger.api.problems import TooLarge
 from order_ledger.api.signal import Signal
-from order_ledger.entries import Kind
-from order_ledger.items import item
 from order_ledger.journal.appending import Key
 from order_ledger.journal.codec import Codec
+from order_ledger.journal.evolves import EVOLVES
 from order_ledger.journal.keys import Keyring
 from order_ledger.journal.sealing import MasterKey
-from order_ledger.journal.writer import Evolve, Stream, Writer
-from order_ledger.orders import evolving
-from order_ledger.parties import organisation, person
+from order_ledger.journal.writer import Stream, Writer
 from order_ledger.refusals import Invalid, KeyRequired, Violation
-from order_ledger.stock import stock
 
 LARGEST_BODY_BYTES = 32 * 1024
 LONGEST_KEY = 200
-
-EVOLVES: Mapping[Kind, Evolve] = {
-    "order": evolving.evolve,
-    "item": item.evolve,
-    "stock": stock.evolve,
-    "organisation": organisation.evolve,
-    "person": person.evolve,
-}
 
 
 class Door:

@@ -42,6 +42,15 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.policy_lag_events = Gauge(
+            "order_ledger_policy_lag_events", "Entries that a policy did not look at yet.", ["policy"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.open_cases = Gauge(
+            "order_ledger_policy_open_cases", "What a policy was refused, and waits for somebody to mend.", ["policy"],
+            registry=self.registry,
+        )  # fmt: skip
+
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -53,12 +62,15 @@ class Metrics:
         children[0].inc()
         children[1].observe(seconds)
 
-    def observe(self, followers: list[dict[str, object]]) -> None:
-        """Takes over what the followers say of themselves."""
+    def observe(self, followers: list[dict[str, object]], policies: list[dict[str, object]]) -> None:
+        """Takes over what followers and policies say of themselves."""
         for each in followers:
             labels = (str(each["name"]), str(each["part"]))
             self.lag_events.labels(*labels).set(float(str(each["lag_events"])))
             self.parked.labels(*labels).set(float(str(each["parked"])))
+        for each in policies:
+            self.policy_lag_events.labels(str(each["name"])).set(float(str(each["lag_events"])))
+            self.open_cases.labels(str(each["name"])).set(float(str(each["open_cases"])))
 
     def scrape(self) -> Response:
         return Response(generate_latest(self.registry), media_type="text/plain; version=0.0.4; charset=utf-8")

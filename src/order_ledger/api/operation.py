@@ -15,6 +15,7 @@ from order_ledger.api.door import Door, door_of
 from order_ledger.api.openapi import read_operation
 from order_ledger.following import lag
 from order_ledger.journal.database_roles import inspect_rights
+from order_ledger.policies.engine import status as policies
 from order_ledger.refusals import Refusal
 from order_ledger.rights import Scope, whose_read
 
@@ -46,7 +47,7 @@ async def metrics(request: Request, calling: Caller) -> Response:
     whose_read("metrics", calling.by(Scope()))
     door = door_of(request)
     detail = await _detail(door)
-    door.metrics.observe(detail["followers"])
+    door.metrics.observe(detail["followers"], detail["policies"])
     return door.metrics.scrape()
 
 
@@ -63,14 +64,17 @@ async def _detail(door: Door) -> dict[str, Any]:
             """
         )
         holding = [{"pid": pid, "name": name, "seconds": seconds} for pid, name, seconds in await cursor.fetchall()]
-    followers, lost = await asyncio.to_thread(_look, door.url)
-    return {"holding_the_feed": holding, "followers": followers, "lost": lost}
+    return {"holding_the_feed": holding, **await asyncio.to_thread(_look, door.url)}
 
 
-def _look(url: str) -> tuple[list[dict[str, object]], list[str]]:
-    """What the followers say of themselves, and what is lost on a database that lets us have no roles."""
+def _look(url: str) -> dict[str, Any]:
+    """What followers and policies say of themselves, and what is lost on a database that lets us have no roles."""
     with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
-        return [msgspec.structs.asdict(each) for each in lag.status(connection)], inspect_rights(connection)
+        return {
+            "followers": [msgspec.structs.asdict(each) for each in lag.status(connection)],
+            "policies": [msgspec.structs.asdict(each) for each in policies.status(connection)],
+            "lost": inspect_rights(connection),
+        }
 
 
 router.add_api_route("/healthz", healthz, methods=["GET"], tags=["operation"], summary="Does it answer?")

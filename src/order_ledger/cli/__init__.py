@@ -24,6 +24,8 @@ from order_ledger.following.projections import UnknownProjection
 from order_ledger.journal.feed import OnReplica
 from order_ledger.journal.migrations import Unfit
 from order_ledger.journal.sealing import CannotOpen
+from order_ledger.policies.engine.finding import UnknownPolicy
+from order_ledger.policies.engine.running import CannotAnswer
 
 # Each name, and where it is: a function for a command, a Typer for a group of commands.
 COMMANDS = {
@@ -31,11 +33,13 @@ COMMANDS = {
     "serve": "running:serve",
     "demo": "demo:demo",
     "follow": "following:follow",
+    "policy": "policies:policy",
     "settle": "following:settle",
     "migrate": "migrating:migrate_database",
     "settings": "settings:list_settings",
     "accounts": "accounts:app",
     "projections": "projections:app",
+    "policies": "policies:app",
     "report": "report:app",
     "import": "importing:app",
     "export": "exporting:app",
@@ -98,7 +102,10 @@ def main() -> None:
         sys.exit(_fail(_wrong_setting(error)))
 
 
-_EXPECTED = (Failed, ServerError, Unfit, CannotOpen, OnReplica, CannotFollow, UnknownProjection, psycopg.Error, OSError)
+_EXPECTED = (
+    Failed, ServerError, Unfit, CannotOpen, OnReplica, CannotFollow, UnknownProjection, CannotAnswer, UnknownPolicy,
+    psycopg.Error, OSError,
+)  # fmt: skip
 
 
 def _fail(why: str) -> int:

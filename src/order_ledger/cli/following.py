@@ -32,7 +32,7 @@ def follow(
     projection = find(name)
     number, parts = _part(part)
     exit_with_parent()
-    with _until_asked_to_end() as stopped, server_for(Settings()) as url:
+    with until_asked_to_end() as stopped, server_for(Settings()) as url:
         migrate(url)
         say(f"following {name} version {projection.version}, part {number} of {parts}")
         Follower(url, projection, part=number, parts=parts).run(stopped, say)
@@ -45,7 +45,7 @@ def settle() -> None:
     a second.
     """
     exit_with_parent()
-    with _until_asked_to_end() as stopped, server_for(Settings()) as url:
+    with until_asked_to_end() as stopped, server_for(Settings()) as url:
         migrate(url)
         say("settling")
         Settler(as_role(url, "order_ledger_follower")).run(stopped)
@@ -63,7 +63,7 @@ def _is_number(text: str) -> bool:
 
 
 @contextmanager
-def _until_asked_to_end() -> Iterator[Callable[[], bool]]:
+def until_asked_to_end() -> Iterator[Callable[[], bool]]:
     """Says whether SIGTERM or SIGINT has come. The work in hand is finished first; what is held is given back."""
     asked: list[int] = []
 

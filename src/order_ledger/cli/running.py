@@ -10,10 +10,11 @@ from rich.panel import Panel
 from order_ledger.administration import EVERY_ROLE, Administration
 from order_ledger.api.serving import listen, serve_many
 from order_ledger.embedded_postgres import ServerError, server_for
-from order_ledger.following.projections import names
+from order_ledger.following import projections
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import Unfit, migrate
 from order_ledger.journal.sealing import CannotOpen, master_key
+from order_ledger.policies.engine import finding as policies
 from order_ledger.processes import Child, exit_on_sigterm, supervise
 from order_ledger.settings import Settings
 from order_ledger.values import Contact
@@ -26,7 +27,7 @@ def up(
     workers: Annotated[int | None, typer.Option(help="Processes that answer at the door.", min=1, max=64)] = None,
     port: Annotated[int | None, typer.Option(help="The port the door listens on.", min=0, max=65535)] = None,
 ) -> None:
-    """Run the whole ledger: the database if none is given, the door, and every projection as a process of its own.
+    """Run the whole ledger: the database if none is given, the door, and every projection and policy a process.
 
     Ctrl-C stops it whole.
     """
@@ -48,7 +49,8 @@ def up(
             children = [
                 Child("settler", (*command, "settle"), environment),
                 Child("door", (*command, "serve"), environment),
-                *(Child(name, (*command, "follow", name), environment) for name in names()),
+                *(Child(name, (*command, "follow", name), environment) for name in projections.names()),
+                *(Child(name, (*command, "policy", name), environment) for name in policies.names()),
             ]
             supervise(children)
     except (ServerError, Unfit, CannotOpen, OSError) as error:

@@ -69,7 +69,7 @@ def status(connection: Connection[TupleRow]) -> list[Status]:
         for name, version, part, parts, position, parked, keys in connection.execute(
             _in(schema, _BOOKMARKS), (_FOLLOWING,)
         ).fetchall():
-            behind = connection.execute(_BEHIND, (position, highest)).fetchone()
+            lag_events, lag_seconds = behind(connection, position, highest)
             found.append(
                 Status(
                     name,
@@ -80,13 +80,19 @@ def status(connection: Connection[TupleRow]) -> list[Status]:
                     parts,
                     position,
                     highest,
-                    highest - behind[0] + 1 if behind else 0,
-                    max(behind[1], 0.0) if behind else 0.0,
+                    lag_events,
+                    lag_seconds,
                     parked,
                     _key(name, version, part) in keys,
                 )
             )
     return found
+
+
+def behind(connection: Connection[TupleRow], position: int, highest: int) -> tuple[int, float]:
+    """How many positions lie between these, and how old the first entry among them is, in seconds."""
+    row = connection.execute(_BEHIND, (position, highest)).fetchone()
+    return (highest - row[0] + 1, max(row[1], 0.0)) if row is not None else (0, 0.0)
 
 
 def settled_end(connection: Connection[TupleRow]) -> int:

@@ -2,6 +2,7 @@
 
     order_ledger_door      appends entries, remembers keys, keeps contacts; changes no entry
     order_ledger_follower  reads the journal, writes read models
+    order_ledger_policy    reads the journal, appends what the ledger does by itself, keeps cases and counters
     order_ledger_reader    reads read models, and nothing of the journal
 
 They cannot log in. A process logs in as the owner and takes its role with the first word it says, by `as_role`. That
@@ -21,15 +22,21 @@ from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
-DatabaseRole = Literal["order_ledger_door", "order_ledger_follower", "order_ledger_reader"]
+DatabaseRole = Literal["order_ledger_door", "order_ledger_follower", "order_ledger_policy", "order_ledger_reader"]
 
-ROLES: tuple[DatabaseRole, ...] = ("order_ledger_door", "order_ledger_follower", "order_ledger_reader")
+ROLES: tuple[DatabaseRole, ...] = (
+    "order_ledger_door",
+    "order_ledger_follower",
+    "order_ledger_policy",
+    "order_ledger_reader",
+)
 
 _GRANTS = (Path(__file__).parent / "grants.sql").read_text()
 # What runs longer, or is left open longer, is a process gone wrong, and the feed waits for it.
 _LIMITS: dict[DatabaseRole, str] = {
     "order_ledger_door": "-c statement_timeout=60s -c idle_in_transaction_session_timeout=60s",
     "order_ledger_follower": "-c statement_timeout=10min -c idle_in_transaction_session_timeout=10min",
+    "order_ledger_policy": "-c statement_timeout=60s -c idle_in_transaction_session_timeout=60s",
     "order_ledger_reader": "-c statement_timeout=5min -c idle_in_transaction_session_timeout=60s",
 }
 _MAY_TAKE = """
@@ -39,9 +46,9 @@ _MAY_TAKE = """
 _LOCKING = """
     SELECT p.oid::regprocedure::text FROM pg_proc p
     WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.proname ~ '^pg_(try_)?advisory_(xact_)?lock'
-      AND has_function_privilege('public', p.oid, 'EXECUTE')
-    ORDER BY 1
 """
+_OPEN_TO_ALL = f"{_LOCKING} AND has_function_privilege('public', p.oid, 'EXECUTE')"
+_WHO_LOCKS = "order_ledger_door, order_ledger_follower, order_ledger_policy"
 
 
 def as_role(url: str, role: DatabaseRole) -> str:
@@ -105,7 +112,7 @@ def inspect_rights(connection: Connection[TupleRow]) -> list[str]:
         lost.append("This database role may choose an entry's position instead of drawing it.")
     if erases:
         lost.append("This database role may delete keys of personal data without a trace.")
-    if connection.execute(_LOCKING).fetchone() is not None:
+    if connection.execute(_OPEN_TO_ALL).fetchone() is not None:
         lost.append("Every role of this database may hold the feed back with an advisory lock.")
     return lost
 
@@ -113,9 +120,9 @@ def inspect_rights(connection: Connection[TupleRow]) -> list[str]:
 def _keep_locks_to_ourselves(connection: Connection[TupleRow]) -> None:
     with connection.transaction():
         for (function,) in connection.execute(_LOCKING).fetchall():
-            ours = sql.SQL("{} TO order_ledger_door, order_ledger_follower").format(sql.SQL(function))
-            connection.execute(sql.SQL("GRANT EXECUTE ON FUNCTION {}").format(ours))
-            connection.execute(sql.SQL("REVOKE EXECUTE ON FUNCTION {} FROM PUBLIC").format(sql.SQL(function)))
+            named = sql.SQL(function)
+            connection.execute(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(named, sql.SQL(_WHO_LOCKS)))
+            connection.execute(sql.SQL("REVOKE EXECUTE ON FUNCTION {} FROM PUBLIC").format(named))
 
 
 def _create(connection: Connection[TupleRow], role: DatabaseRole) -> None:

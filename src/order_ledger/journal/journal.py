@@ -15,6 +15,7 @@ from eventsourcing.utils import Environment
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import UniqueViolation
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, dict_row, tuple_row
 
 from order_ledger.entries import Cause, Entry, Event, Fact, Kind
@@ -113,13 +114,17 @@ class Journal(Application[UUID]):
 
 
 def append(connection: Connection[TupleRow], proposals: Sequence[Proposal]) -> list[Outcome]:
-    """One batch on this connection, which is in autocommit or in a transaction whose last statement this is."""
+    """One batch on this connection, which is in autocommit or in a transaction whose last statement this is.
+
+    Raises `UniqueViolation` where another batch won the race meanwhile and the transaction has to be begun again.
+    """
     sent = parameters(proposals)
+    alone = connection.info.transaction_status == TransactionStatus.IDLE
     for race in range(_MOST_RACES):
         try:
             return outcomes(connection.execute(STATEMENT, sent, prepare=True).fetchall(), len(proposals))
         except UniqueViolation as violation:
-            if not is_race(violation) or not connection.autocommit or race == _MOST_RACES - 1:
+            if not is_race(violation) or not alone or race == _MOST_RACES - 1:
                 raise
             time.sleep(0.001 * race)
     raise AssertionError("unreachable")

@@ -1,0 +1,307 @@
+"""Running a policy: every entry of the feed answered once.
+
+One transaction locks the bookmark, reads a batch of the feed (or takes cases that are due), decides, writes cases and
+bookmark, and appends what follows as its last statement, since from there on the feed waits for it. Whatever interrupts
+it leaves all of that undone. Where another appended to one of the streams meanwhile, the transaction is rolled back and
+the batch halved, down to one. Two processes of one policy take turns.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import cast, get_args
+
+import psycopg
+from msgspec import Struct
+from psycopg import Connection, IsolationLevel
+from psycopg.errors import UniqueViolation
+from psycopg.rows import TupleRow
+
+from order_ledger.entries import Entry, Event, Kind
+from order_ledger.following import lag
+from order_ledger.journal import feed
+from order_ledger.journal.appending import is_race
+from order_ledger.journal.codec import Unreadable
+from order_ledger.journal.feed import FeedRow, Wanted
+from order_ledger.journal.journal import Journal, append
+from order_ledger.policies.engine import cases, status
+from order_ledger.policies.engine.cases import Refusal
+from order_ledger.policies.engine.contract import Policy, Sitting
+from order_ledger.policies.engine.desk import Desk, Kept, Task
+from order_ledger.refusals import Refused
+
+LARGEST_BATCH = 256
+_ADMINISTRATOR = ("administrator",)
+_MOST_STREAMS_KEPT = 10_000
+_POLL_SECONDS = 1.0
+_SLICE_SECONDS = 0.1
+_TURN_SECONDS = 0.005
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+class CannotAnswer(Exception):
+    """This policy must not go on from where it stands; the message says what to do."""
+
+
+class Advance(Struct, frozen=True):
+    """What one transaction did: where the bookmark is, how many entries were looked at, tasks done and refused.
+
+    `again` says that nothing was done, because another got in between.
+    """
+
+    position: int
+    scanned: int = 0
+    done: int = 0
+    refused: int = 0
+    again: bool = False
+
+
+class _Conflict(Exception):
+    """Another appended meanwhile; `remembered` are tasks that turned out to have been done before."""
+
+    def __init__(self, remembered: Sequence[Task] = ()) -> None:
+        self.remembered = remembered
+
+
+class Runner:
+    """One policy in one process. `reached` is told of each step of a transaction, as it is taken."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        policy: Policy,
+        *,
+        batch: int = LARGEST_BATCH,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        reached: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.policy = policy
+        self._journal = journal
+        self._largest = self._batch = batch
+        self._clock = clock
+        self._reached = reached
+        self._wanted = Wanted(policy.kinds, tuple(sorted(event.__name__ for event in policy.ignores)))
+        self._kept: Kept = Kept()
+        self._done_before: set[Task] = set()
+
+    def connect(self) -> Connection[TupleRow]:
+        """A connection to work on."""
+        return psycopg.connect(
+            self._journal.url, autocommit=True, application_name=f"order-ledger policy {self.policy.name}"
+        )
+
+    def prepare(self, connection: Connection[TupleRow], begin_at: int | None = None) -> list[str]:
+        """Makes the bookmark where there is none: at the settled end, or before the position to begin at.
+
+        Lets the policy check what it keeps. Answers what a person should know; raises `CannotAnswer`.
+        """
+        connection.isolation_level = IsolationLevel.READ_COMMITTED
+        feed.check_primary(connection)
+        said = []
+        name = self.policy.name
+        with connection.transaction():
+            end = lag.settled_end(connection)
+            first = end if begin_at is None else max(begin_at - 1, 0)
+            made = connection.execute(
+                "INSERT INTO policies.bookmark (policy, position) VALUES (%s, %s) ON CONFLICT DO NOTHING", (name, first)
+            ).rowcount
+            position = self._lock(connection)
+            if made:
+                said.append(f"{name} is new here, and answers what comes after position {position}")
+            elif begin_at is not None and first > position:
+                raise CannotAnswer(
+                    f"{name} stands at {position}: beginning at {begin_at} would skip what comes before."
+                )
+            elif begin_at is not None and first < position:
+                connection.execute("UPDATE policies.bookmark SET position = %s WHERE policy = %s", (first, name))
+                said.append(f"{name} goes back from position {position} to {first}; what it did stays done")
+            said += self.policy.check(connection)
+        return said
+
+    def run(
+        self, stopped: Callable[[], bool], say: Callable[[str], None] = lambda _: None, begin_at: int | None = None
+    ) -> None:
+        """Until stopped. A lost connection is made again, after a pause that grows. Raises `CannotAnswer`."""
+        pause = _FIRST_PAUSE_SECONDS
+        while not stopped():
+            try:
+                with self.connect() as connection:
+                    for sentence in self.prepare(connection, begin_at):
+                        say(sentence)
+                    begin_at, pause = None, _FIRST_PAUSE_SECONDS
+                    self._answer(connection, stopped, say)
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                say(f"the database is away, trying again: {str(error).strip().splitlines()[0]}")
+                _wait(pause, stopped)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    def catch_up(self, connection: Connection[TupleRow], until: int | None = None) -> int:
+        """Answers all that is final, its own entries included, or all up to this position; where the bookmark is
+        then."""
+        while True:
+            advance = self.advance(connection)
+            if until is not None and advance.position >= until:
+                return advance.position
+            if not advance.again and advance.scanned == 0 and not advance.done and not advance.refused:
+                if until is None and advance.position >= lag.settled_end(connection):
+                    return advance.position
+                time.sleep(_TURN_SECONDS)
+
+    def advance(self, connection: Connection[TupleRow]) -> Advance:
+        """One transaction. Where another got in between, nothing is done, and the next one tries half as much."""
+        desk: Desk | None = None
+        try:
+            with connection.transaction():
+                position = self._lock(connection)
+                desk = Desk(connection, self._journal, self.policy.name, self._clock(), self._kept)
+                advance = self._transact(connection, desk, position)
+        except _Conflict as conflict:
+            assert desk is not None
+            desk.keep(committed=False, most=_MOST_STREAMS_KEPT)
+            self._done_before.update(conflict.remembered)
+            self._batch = max(self._batch // 2, 1)
+            return Advance(position, again=True)
+        except BaseException:
+            self._kept.clear()
+            raise
+        self._reached("committed")
+        desk.keep(committed=True, most=_MOST_STREAMS_KEPT)
+        self._done_before.clear()
+        self._batch = min(self._batch * 2, self._largest)
+        return advance
+
+    def _lock(self, connection: Connection[TupleRow]) -> int:
+        row = connection.execute(
+            "SELECT position FROM policies.bookmark WHERE policy = %s FOR UPDATE", (self.policy.name,), prepare=True
+        ).fetchone()
+        assert row is not None, "prepared"
+        return int(row[0])
+
+    def _transact(self, connection: Connection[TupleRow], desk: Desk, position: int) -> Advance:
+        name = self.policy.name
+        scanned, unreadable = 0, list[Refusal]()
+        tasks = cases.due(connection, name, self._batch)
+        if tasks:
+            desk.load((task.kind, task.stream) for task in tasks)
+        else:
+            scan = feed.scan(connection, position, self._batch, self._wanted)
+            tasks, unreadable = self._asked(connection, desk, scan.rows)
+            position, scanned = scan.position, scan.scanned
+        done, refused = self._handle(desk, tasks)
+        cases.opened(connection, name, [*unreadable, *refused], desk.now)
+        cases.closed(connection, name, done)
+        if scanned:
+            connection.execute(
+                "UPDATE policies.bookmark SET position = %s WHERE policy = %s", (position, name), prepare=True
+            )
+        self._reached("decided")
+        self._append(connection, desk)
+        self._reached("appended")
+        return Advance(position, scanned, len(done), len(unreadable) + len(refused))
+
+    def _asked(
+        self, connection: Connection[TupleRow], desk: Desk, rows: Sequence[FeedRow]
+    ) -> tuple[list[Task], list[Refusal]]:
+        """What these entries ask for, imported ones left out; and those that nobody here can read."""
+        entries, unreadable = list[Entry[Event]](), list[Refusal]()
+        for row in rows:
+            try:
+                entry = self._journal.codec.decode(row.state, row.position)
+            except Unreadable as error:
+                task = Task(_kind_of(row), row.stream, row.version, "read")
+                unreadable.append(Refusal(task, "unreadable", f"{row.name}: {error}", _ADMINISTRATOR, ()))
+                continue
+            if entry.through != "import":
+                entries.append(entry)
+        cases.went_on(connection, self.policy.name, (entry.stream for entry in entries))
+        broken = {refusal.task.stream for refusal in unreadable}
+        desk.load((entry.kind, entry.stream) for entry in entries if entry.stream not in broken)
+        tasks: dict[Task, None] = {}
+        for entry in entries:
+            if entry.stream not in broken:
+                state = desk.state(entry.kind, entry.stream)
+                named = self.policy.tasks(entry, state)
+                tasks.update((Task(entry.kind, entry.stream, entry.version, what), None) for what in named)
+        return list(tasks), unreadable
+
+    def _handle(self, desk: Desk, tasks: Sequence[Task]) -> tuple[list[Task], list[Refusal]]:
+        done, refused = list[Task](), list[Refusal]()
+        sitting: Sitting | None = None
+        # In the order in which entries of one append stand in the journal: what is numbered then grows with positions.
+        for task in sorted(tasks, key=lambda task: task.stream):
+            if task in self._done_before:
+                done.append(task)
+                continue
+            if sitting is None:
+                sitting = self.policy.sit(desk, tasks)
+            desk.begin()
+            try:
+                sitting.handle(task)
+            except psycopg.Error:
+                raise
+            except Exception as error:
+                desk.undo(task)
+                refused.append(self._refusal(desk, task, error))
+            else:
+                done.append(task)
+        if sitting is not None:
+            sitting.close()
+        return done, refused
+
+    def _refusal(self, desk: Desk, task: Task, error: Exception) -> Refusal:
+        state = desk.state(task.kind, task.stream)
+        waits_for = self.policy.waits_for(state) if state is not None else ()
+        if isinstance(error, Refused):
+            who = tuple(dict.fromkeys(role for blocker in error.blocked_by for role in blocker.who))
+            return Refusal(task, error.code, str(error), who or _ADMINISTRATOR, waits_for)
+        # A fault of ours, or of what is stored, concerns this stream alone: the others go on.
+        return Refusal(task, "fault", f"{type(error).__name__}: {error}", _ADMINISTRATOR, waits_for)
+
+    def _append(self, connection: Connection[TupleRow], desk: Desk) -> None:
+        proposals = desk.proposals()
+        if not proposals:
+            return
+        try:
+            outcomes = append(connection, proposals)
+        except UniqueViolation as violation:
+            if is_race(violation):
+                raise _Conflict from violation
+            raise
+        if any(outcome.outcome != "appended" for outcome in outcomes):
+            pairs = zip(desk.tasks, outcomes, strict=True)
+            raise _Conflict([task for task, outcome in pairs if outcome.outcome == "remembered"])
+
+    def _answer(
+        self, connection: Connection[TupleRow], stopped: Callable[[], bool], say: Callable[[str], None]
+    ) -> None:
+        status.announce(connection, self.policy.name)
+        connection.execute(f"LISTEN {feed.CHANNEL}")
+        while not stopped():
+            advance = self.advance(connection)
+            if advance.refused:
+                say(f"{advance.refused} were refused: order-ledger policies list says which, and who can mend it")
+            if advance.again:
+                time.sleep(_TURN_SECONDS)
+            elif not advance.scanned and not advance.done and not advance.refused:
+                _wait_for_news(connection, stopped)
+
+
+def _kind_of(row: FeedRow) -> Kind:
+    """As the row says it, where the bytes cannot be read."""
+    assert row.kind in get_args(Kind), "only such rows are wanted"
+    return cast(Kind, row.kind)
+
+
+def _wait_for_news(connection: Connection[TupleRow], stopped: Callable[[], bool]) -> None:
+    """Until something settled, or long enough that it may have while nobody said so."""
+    deadline = time.monotonic() + _POLL_SECONDS
+    while not stopped() and time.monotonic() < deadline:
+        if list(connection.notifies(timeout=_SLICE_SECONDS, stop_after=1)):
+            return
+
+
+def _wait(seconds: float, stopped: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + seconds
+    while not stopped() and time.monotonic() < deadline:
+        time.sleep(_SLICE_SECONDS)
