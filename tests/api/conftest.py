@@ -19,6 +19,8 @@ from psycopg import sql
 
 from order_ledger.accounts import Tokens
 from order_ledger.administration import Administration
+from order_ledger.following import installing
+from order_ledger.following.projections import find, names
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import master_key
@@ -199,6 +201,9 @@ def ledger(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     database, home = make_url(postgres_url, name), tmp_path_factory.mktemp("door")
     migrate(database)
+    with psycopg.connect(database, autocommit=True) as connection:
+        for each in names():
+            installing.install(connection, find(each))
     port = free_port()
     environment = {
         **os.environ,

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from order_ledger.api import (
+    analytics,
     item_commands,
     operation,
     order_commands,
@@ -20,6 +21,7 @@ from order_ledger.api import (
     order_reads,
     party_commands,
     session,
+    stock_lists,
 )
 from order_ledger.api.dispatch import Dispatch
 from order_ledger.api.door import Door
@@ -60,7 +62,10 @@ def create_app(url: str, master: MasterKey) -> Dispatch:
         docs_url=None,  # the ready-made pages load their scripts from elsewhere
         redoc_url=None,
     )
-    modules = (session, order_commands, order_lists, order_reads, item_commands, party_commands, operation)
+    modules = (
+        session, order_commands, order_lists, order_reads, item_commands, party_commands, operation, analytics,
+        stock_lists,
+    )  # fmt: skip
     for module in modules:
         app.include_router(module.router)
     app.add_exception_handler(HTTPException, _http_error)

@@ -46,8 +46,8 @@ async def orders(request: Request, calling: Caller) -> Response:
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
-async def caught_up(door: Door, request: Request) -> None:
-    """Waits until the read model has the position in `wait_for`, for five seconds at most.
+async def caught_up(door: Door, request: Request, name: str = "order_status") -> None:
+    """Waits until the read model of this name has the position in `wait_for`, for five seconds at most.
 
     Raises `Unavailable` where it was not there in time, or where nobody follows.
     """
@@ -58,16 +58,12 @@ async def caught_up(door: Door, request: Request) -> None:
         raise Invalid(Violation("?wait_for", "position", "A position is a whole number, as a command's answer has it."))
     try:
         async with door.writer.connection() as connection:
-            waited = await wait_for_async(connection, "order_status", int(text), _WAIT_SECONDS)
+            waited = await wait_for_async(connection, name, int(text), _WAIT_SECONDS)
     except (UndefinedTable, InvalidSchemaName):
         waited = "nobody_follows"
     if waited != "reached":
-        what = (
-            "is not there yet"
-            if waited == "late"
-            else "is followed by no process: run order-ledger follow order_status"
-        )
-        raise Unavailable(f"The read model order_status {what}.")
+        what = "is not there yet" if waited == "late" else f"is followed by no process: run order-ledger follow {name}"
+        raise Unavailable(f"The read model {name} {what}.")
 
 
 def _asked(request: Request, calling: Caller, whose: str) -> Asked:
@@ -96,13 +92,17 @@ def _asked(request: Request, calling: Caller, whose: str) -> Asked:
         names=bool(search) and calling.role in ("customer_service", "auditor"),
         placed_after=_instant(request, "placed_after"),
         placed_before=_instant(request, "placed_before"),
-        whose=_whose(request, calling, whose),
+        whose=whose_of(request, calling, whose),
         limit=_limit(given.get("limit", "50")),
         cursor=given.get("cursor"),
     )
 
 
-def _whose(request: Request, calling: Caller, whose: str) -> Whose | None:
+def whose_of(request: Request, calling: Caller, whose: str) -> Whose | None:
+    """The party that the caller asks for, as far as the cell of their role reaches; None is everybody.
+
+    Raises `Invalid` where they act for several organisations and name none.
+    """
     if calling.on_behalf_of is not None:
         return Whose("consumer", calling.on_behalf_of)
     if whose == "own":

@@ -5,6 +5,7 @@ import typer
 
 from order_ledger.cli.answers import AsFormat, AsJsonToo, answer_csv, answer_json, answer_rows
 from order_ledger.cli.fulfilment import fulfilment
+from order_ledger.cli.stock import stock
 from order_ledger.cli.up_to_date import bring_up_to_date
 from order_ledger.embedded_postgres import server_for
 from order_ledger.journal.migrations import migrate
@@ -13,6 +14,7 @@ from order_ledger.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="What the read models say.")
 app.command()(fulfilment)
+app.command()(stock)
 
 
 @app.callback()

@@ -1,0 +1,56 @@
+"""`report fulfilment` and `report stock`, as people and scripts call them."""
+
+import csv
+import io
+
+import pytest
+
+from order_ledger.items.item import item_id, stock_id
+from order_ledger.orders.events import OrderConfirmed
+from order_ledger.stock.events import StockReceived
+from tests.cli.test_read_models import ORDER, Ran, writing
+from tests.following.histories import SELLER, START, placed
+from tests.following.writing import Writing
+from tests.projections.test_stock import LISTED
+
+__all__ = ["writing"]
+
+
+def test_report_fulfilment_in_every_form(writing: Writing) -> None:
+    url = writing.journal.url
+    position = writing.write_at(ORDER, (START, placed()), (START, OrderConfirmed(None)))
+
+    document = Ran(url, "report", "fulfilment", "--json", "--group-by", "item").document
+
+    assert (document["orders"], document["position"]) == (1, position)
+    assert document["durations_hours"]["placed_to_confirmed"] == {
+        "n": 1, "mean": 0.0, "median": 0.0, "p90": 0.0, "p95": 0.0,
+    }  # fmt: skip
+    assert document["by_placed_month"] == {"2026-11": {"orders": 1, "delivered": 0, "on_time_instant": 0}}
+    assert {group["name"] for group in document["groups"]} == {"SKU-1, Stool no. 1", "SKU-2, Stool no. 2"}
+
+    rows = list(csv.DictReader(io.StringIO(Ran(url, "report", "fulfilment", "--format", "csv").out)))
+    assert (rows[0]["group"], rows[0]["measure"], rows[0]["n"]) == ("all", "orders", "1")
+    assert next(row["mean h"] for row in rows if row["measure"] == "placed to confirmed") == "0.0"
+
+    table = Ran(url, "report", "fulfilment", "--from", "2026-11-21", "--to", "2026-11-22T00:00:00+01:00").out
+    assert f"all, at position {position}" in table
+    assert "placed to confirmed" in table and "waiting now" in table
+
+
+@pytest.mark.parametrize("option", ["--from", "--to"])
+def test_a_time_that_is_none_is_bad_usage(database: str, option: str) -> None:
+    Ran(database, "report", "fulfilment", option, "2026-11-21T10:00:00").failed_saying("a time with its offset", code=2)
+
+
+def test_report_stock_in_every_form(writing: Writing) -> None:
+    url = writing.journal.url
+    writing.write(item_id(SELLER.id, "STOOL"), LISTED, kind="item")
+    position = writing.write(stock_id(SELLER.id, "STOOL"), StockReceived(4, "DN-1"), kind="stock")
+
+    document = Ran(url, "report", "stock", "--json").document
+    (found,) = document["items"]
+    assert (document["position"], found["sku"], found["available"], found["backordered"]) == (position, "STOOL", 4, 0)
+    (row,) = csv.DictReader(io.StringIO(Ran(url, "report", "stock", "--format", "csv").out))
+    assert (row["sku"], row["on_hand"], row["reserved"]) == ("STOOL", "4", "0")
+    assert "STOOL" in Ran(url, "report", "stock").out
