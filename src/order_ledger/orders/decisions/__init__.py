@@ -76,7 +76,7 @@ from order_ledger.orders.decisions import (
 )
 from order_ledger.orders.decisions.documents import credits_due, invoice_due
 from order_ledger.orders.decisions.placing import exchange_order, order_number
-from order_ledger.orders.decisions.rules import Blockers, Context, Rules, about_anything
+from order_ledger.orders.decisions.rules import Blockers, Context, Rules, about_anything, nothing
 from order_ledger.orders.events import OrderEvent, RefundGranted
 from order_ledger.orders.order import Order
 from order_ledger.refusals import Blocker, NotFound, Refused
@@ -134,11 +134,16 @@ def allowed_commands(
     `among` leaves out what this person may not do with this order.
     """
     context = replace(context, by=by)
+    # Several commands are refused for the same, which is looked at once.
+    seen: dict[Look, tuple[Blocker, ...]] = {}
     found = []
-    for name, standing, overview in _looks(context.role):
+    for name, looks in _looks(context.role):
         if among is None or name in among:
-            blockers = (*standing(order, context), *overview(order, context))
-            found.append(AllowedCommand(name, blockers if len(blockers) < 2 else tuple(dict.fromkeys(blockers))))
+            for look in looks:
+                if look not in seen:
+                    seen[look] = tuple(look(order, context))
+            blockers = dict.fromkeys(blocker for look in looks for blocker in seen[look])
+            found.append(AllowedCommand(name, tuple(blockers)))
     return tuple(found)
 
 
@@ -146,12 +151,14 @@ Look = Callable[[Order, Context], Blockers]
 
 
 @lru_cache(None)
-def _looks(role: Role) -> tuple[tuple[str, Look, Look], ...]:
+def _looks(role: Role) -> tuple[tuple[str, tuple[Look, ...]], ...]:
     """The commands of a role on an order that is there, with their guards that need no body."""
     commands = ((name, COMMANDS[name]) for name in commands_of(role))
-    return tuple(
-        (name, _RULES[command].standing, _RULES[command].overview) for name, command in commands if command is not Place
-    )
+    return tuple((name, _guards(_RULES[command])) for name, command in commands if command is not Place)
+
+
+def _guards(rules: Rules[Any]) -> tuple[Look, ...]:
+    return tuple(look for look in (rules.standing, rules.overview) if look is not nothing)
 
 
 def _decided(
