@@ -178,7 +178,7 @@ def test_refused_while_the_seller_is_incomplete() -> None:
     for missing in ({"legal_name": None}, {"country": None}, {"vat_id": None, "tax_number": "12/345/67890"}):
         given(*ON_ITS_WAY).when(issue(), seller=seller(**missing)).then_refused_for("seller_incomplete")
     given(*ON_ITS_WAY).when(issue(), seller=None).then_refused("seller_incomplete")
-    invoice(*ON_ITS_WAY, seller=seller(vat_id=None, legal_id="HRB 1"))
+    invoice(*ON_ITS_WAY, seller=seller(vat_id=None, legal_id="HRB 1", tax_number="12/345/67890"))
 
 
 def test_refused_while_the_buyer_is_incomplete() -> None:
@@ -234,3 +234,16 @@ def test_refused_for_a_transfer_without_an_iban() -> None:
 def test_terms_without_days_are_due_at_once() -> None:
     order = placed(line(1, "BOOK", 3), terms=Terms("on_invoice", 0, "card", "dispatch", 14))
     assert invoice(order, *ON_ITS_WAY[1:]).due_on == date(2026, 11, 21)
+
+
+def test_refused_where_the_tax_of_a_line_needs_a_registration_that_is_missing() -> None:
+    unregistered = seller(vat_id=None, legal_id="HRB 1")
+    given(*ON_ITS_WAY).when(issue(), seller=unregistered).then_refused_for("vat_id_missing")
+    free: dict[str, Any] = {"tax_rate": Decimal("0.00"), "exemption": "Why"}
+    reverse = placed(line(1, "BOOK", 3, tax_category="AE", **free))
+    given(reverse, *ON_ITS_WAY[1:]).when(issue()).then_refused_for("vat_id_missing", saying="BR-AE-02")
+    firm = Buyer(Contact(name="Ada Lovelace", vat_id="ATU12345678"), BERLIN)
+    invoice(reverse, *ON_ITS_WAY[1:], command=issue(buyer=firm))
+    export = placed(line(1, "BOOK", 3, tax_category="G", **free))
+    taxed = seller(vat_id=None, legal_id="HRB 1", tax_number="12/345/67890")
+    given(export, *ON_ITS_WAY[1:]).when(issue(), seller=taxed).then_refused_for("vat_id_missing", saying="BR-G-02")

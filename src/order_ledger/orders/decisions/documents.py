@@ -33,7 +33,7 @@ from order_ledger.orders.events import (
 )
 from order_ledger.orders.order import Invoice, InvoicedLine, Line, Order, Places, Settlement
 from order_ledger.parties.organisation import RegisteredOrganisation
-from order_ledger.values import Address, Money, unsealed
+from order_ledger.values import Address, Money, money, round_money, unsealed
 
 __all__ = ["ISSUE_CREDIT_NOTE", "ISSUE_INVOICE", "ISSUE_RECEIPT", "credits_due", "invoice_due"]
 
@@ -65,7 +65,9 @@ def _buyer_incomplete(buyer: Buyer, ship_to: Address) -> Blockers:
 
 
 def _tax_blocked(order: Order, lines: Iterable[InvoicedLine], buyer: Buyer, context: Context) -> Blockers:
-    seller_vat = context.seller.vat_id if context.seller is not None else None
+    seller = context.seller
+    seller_vat = seller.vat_id if seller is not None else None
+    registered = seller is None or seller.vat_id or seller.tax_number
     for invoiced in lines:
         ordered = order.lines[invoiced.line].ordered
         category = ordered.tax_category
@@ -80,6 +82,15 @@ def _tax_blocked(order: Order, lines: Iterable[InvoicedLine], buyer: Buyer, cont
         elif category == "K" and not (seller_vat and buyer.contact.vat_id):
             what = f"Line {invoiced.line} is supplied within the Union: both VAT ids are needed (BR-IC-02)."
             yield blocker("vat_id_missing", what, "administrator", "consumer", line=invoiced.line)
+        elif category == "AE" and not (registered and buyer.contact.vat_id):
+            what = f"The tax of line {invoiced.line} is owed by the buyer: both VAT ids are needed (BR-AE-02)."
+            yield blocker("vat_id_missing", what, "administrator", "consumer", line=invoiced.line)
+        elif category == "G" and seller is not None and not seller_vat:
+            what = f"Line {invoiced.line} is exported: the seller's VAT id is needed (BR-G-02)."
+            yield blocker("vat_id_missing", what, "administrator", line=invoiced.line)
+        elif category != "O" and not registered:
+            what = f"Line {invoiced.line} is taxed: the seller's VAT id or tax number is needed (BR-{category}-02)."
+            yield blocker("vat_id_missing", what, "administrator", line=invoiced.line)
 
 
 def _seller(seller: RegisteredOrganisation | None) -> DocumentSeller:
@@ -199,7 +210,7 @@ def _prepaid(order: Order, gross: Decimal) -> Decimal:
     used = sum((invoice.prepaid for invoice in order.invoices.values()), ZERO)
     credited = sum((sum(invoice.credited.values(), ZERO) for invoice in order.invoices.values()), ZERO)
     left = order.captured - used - max(order.granted - credited, ZERO)
-    return max(min(left, gross), ZERO)
+    return round_money(max(min(left, gross), ZERO), order.currency)
 
 
 def _invoice(order: Order, command: IssueInvoice, context: Context) -> tuple[OrderEvent, ...]:
@@ -396,7 +407,7 @@ def _credit(order: Order, command: IssueCreditNote, context: Context) -> tuple[O
             net_total=money_of(order, net),
             tax_total=money_of(order, tax),
             gross_total=money_of(order, net + tax),
-            prepaid=money_of(order, ZERO),
+            prepaid=money(0, order.currency),
             due=money_of(order, net + tax),
             due_on=command.issued_on,
             terms="Set off against the invoice" if command.refund is None else "Paid back",
