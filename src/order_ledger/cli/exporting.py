@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import psycopg
 import typer
 
 from order_ledger.cli.answers import AsJson, Failed, answer_json, say
+from order_ledger.cli.up_to_date import bring_up_to_date
 from order_ledger.embedded_postgres import server_for
 from order_ledger.exporting.jsonl import NotALine, export_entries
+from order_ledger.following.projections import find, names
 from order_ledger.journal.migrations import migrate
 from order_ledger.settings import Settings
 
@@ -40,3 +43,31 @@ def jsonl(
         answer_json({"entries": entries, "path": str(path)})
     else:
         say(f"{entries} entries are in {path}")
+
+
+@app.command()
+def parquet(
+    path: Annotated[Path, typer.Argument(help="The folder to make.")],
+    as_json: AsJson = False,
+) -> None:
+    """Export entries and read models as Parquet files, for analysts. Needs the extra order-ledger[parquet].
+
+    Sealed values stay sealed; their keys are not in it.
+    """
+    try:
+        from order_ledger.exporting.parquet import IsThere, export_parquet
+    except ImportError as error:
+        raise Failed(f"Parquet files need the extra: pip install 'order-ledger[parquet]' ({error})") from error
+    with server_for(Settings()) as url:
+        migrate(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            for name in names():
+                bring_up_to_date(connection, url, name)
+            try:
+                exported = export_parquet(connection, url, [find(name) for name in names()], path)
+            except IsThere as error:
+                raise Failed(str(error)) from error
+    if as_json:
+        answer_json({**msgspec.to_builtins(exported), "path": str(path)})
+    else:
+        say(f"{sum(exported.entries.values())} entries and {len(exported.read_models)} read models are in {path}")
