@@ -11,7 +11,9 @@ from order_ledger.cli.answers import AsJson, Failed, answer_json, say
 from order_ledger.cli.up_to_date import bring_up_to_date
 from order_ledger.embedded_postgres import server_for
 from order_ledger.exporting.jsonl import NotALine, export_entries
+from order_ledger.exporting.ocel import FORMS, export_ocel
 from order_ledger.following.projections import find, names
+from order_ledger.journal.codec import Unreadable
 from order_ledger.journal.migrations import migrate
 from order_ledger.settings import Settings
 
@@ -71,3 +73,29 @@ def parquet(
         answer_json({**msgspec.to_builtins(exported), "path": str(path)})
     else:
         say(f"{sum(exported.entries.values())} entries and {len(exported.read_models)} read models are in {path}")
+
+
+@app.command()
+def ocel(
+    path: Annotated[
+        Path, typer.Argument(dir_okay=False, help="The file to write: .json or .sqlite. One that is there is replaced.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Export an object-centric event log (OCEL 2.0), for process mining: orders, items, shipments, returns, documents.
+
+    What is sealed is left out.
+    """
+    if path.suffix not in FORMS:
+        raise typer.BadParameter(f"the file's ending is {' or '.join(FORMS)}", param_hint="PATH")
+    with server_for(Settings()) as url:
+        migrate(url)
+        try:
+            with psycopg.connect(url, autocommit=True) as connection:
+                exported = export_ocel(connection, path)
+        except Unreadable as error:
+            raise Failed(f"An entry cannot be read: {error}") from error
+    if as_json:
+        answer_json({**msgspec.to_builtins(exported), "path": str(path)})
+    else:
+        say(f"{exported.events} events and {exported.objects} objects are in {path}")
