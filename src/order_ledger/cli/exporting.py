@@ -57,7 +57,7 @@ def parquet(
     Sealed values stay sealed; their keys are not in it.
     """
     try:
-        from order_ledger.exporting.parquet import IsThere, export_parquet
+        from order_ledger.exporting.parquet import NotExported, export_parquet
     except ImportError as error:
         raise Failed(f"Parquet files need the extra: pip install 'order-ledger[parquet]' ({error})") from error
     with server_for(Settings()) as url:
@@ -67,7 +67,7 @@ def parquet(
                 bring_up_to_date(connection, url, name)
             try:
                 exported = export_parquet(connection, url, [find(name) for name in names()], path)
-            except IsThere as error:
+            except NotExported as error:
                 raise Failed(str(error)) from error
     if as_json:
         answer_json({**msgspec.to_builtins(exported), "path": str(path)})

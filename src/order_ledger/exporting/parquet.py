@@ -101,8 +101,8 @@ _TYPES: Mapping[str, tuple[Any, str]] = {
 _AS_TEXT = (pa.string(), "{}::text")
 
 
-class IsThere(Exception):
-    """There is something where the folder shall be."""
+class NotExported(Exception):
+    """There is something where the folder shall be, or the database could not be read."""
 
 
 class ReadModel(Struct, frozen=True):
@@ -125,12 +125,12 @@ class Exported(Struct, frozen=True):
 def export_parquet(
     connection: Connection[TupleRow], url: str, projections: Sequence[Projection], path: Path
 ) -> Exported:
-    """Writes the folder, whole or not at all. The read models are installed. Raises `IsThere`.
+    """Writes the folder, whole or not at all. The read models are installed. Raises `NotExported`.
 
     The connection is in autocommit; `url` names the same database, for Arrow's own driver.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise IsThere(f"{path} is there already; name a folder that is not.")
+        raise NotExported(f"{path} is there already; name a folder that is not.")
     final = settled(connection)  # a statement of its own: what is at or below it is read by a later one
     draft = path.with_name(f"{path.name}.{os.getpid()}.part")
     draft.mkdir(parents=True)
@@ -147,6 +147,8 @@ def export_parquet(
         if path.exists():
             path.rmdir()
         draft.rename(path)
+    except adbc.Error as error:
+        raise NotExported(f"The database could not be read: {error}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return exported
