@@ -221,6 +221,11 @@ def _outcome(random: Random) -> ShortageOutcome:
     return ShortageOutcome(random.randint(1, 3), random.randint(1, 2), how, None, new)  # type: ignore[arg-type]
 
 
+def _series(random: Random) -> str:
+    """One of its own for every document: the journal takes no number twice."""
+    return f"STU-{random.getrandbits(80):020x}"
+
+
 def _document(random: Random) -> dict[str, Any]:
     lines = tuple(
         DocumentLine(
@@ -232,7 +237,7 @@ def _document(random: Random) -> dict[str, Any]:
     )  # fmt: skip
     sealed_buyer: Sealed[Buyer] = Sealed("a key", "a box")
     return {
-        "number": f"STU-INV-2026-{random.randint(1, 2):06}", "series": "STU-INV-2026", "sequence": 1,
+        "number": f"STU-INV-2026-{random.randint(1, 2):06}", "series": _series(random), "sequence": 1,
         "issued_on": date(2026, 11, 21), "supply_on": date(2026, 11, 21), "seller": _SELLER_ON_PAPER,
         "buyer": sealed_buyer, "buyer_country": "DE", "ship_to": SEALED_ADDRESS, "ship_to_country": "DE",
         "buyer_reference": None, "purchase_order": None, "order_number": "A-1", "shipment": None, "currency": "EUR",
@@ -356,9 +361,9 @@ _MAKERS: tuple[Callable[[Random], OrderEvent], ...] = (
         refund=r.choice([None, 1]),
     ),
     lambda r: ReceiptIssued(
-        number="R", series="R", sequence=1, issued_on=date(2026, 11, 21), seller=_SELLER_ON_PAPER, payer=SEALED_CONTACT,
-        payment=r.choice(PAYMENTS), kind="received", amount=eur(5), method="card", provider="bank", reference="r",
-        account_hint=None, order_number="A-1", invoices=(),
+        number="R", series=_series(r), sequence=1, issued_on=date(2026, 11, 21), seller=_SELLER_ON_PAPER,
+        payer=SEALED_CONTACT, payment=r.choice(PAYMENTS), kind="received", amount=eur(5), method="card",
+        provider="bank", reference="r", account_hint=None, order_number="A-1", invoices=(),
     ),
 )  # fmt: skip
 
