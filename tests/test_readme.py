@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,9 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
+import psycopg
 import pytest
+from psycopg import Connection
+from psycopg.rows import TupleRow
 
+from order_ledger.following.lag import wait_for
+from order_ledger.journal.journal import Journal
+from order_ledger.journal.sealing import MasterKey
+from order_ledger.values import Units
 from tests.api.conftest import free_port
+from tests.following.histories import SHIPMENTS, an_id, placed, shipped
+from tests.following.writing import Writing
 
 PROJECT = Path(__file__).parent.parent
 
@@ -78,6 +88,8 @@ def test_the_tour(running: dict[str, str]) -> None:
     assert '"roles":["ip_owner"]' in said[5]
     assert "OrderConfirmed" in said[6] and "ip owner" in said[6]
     assert "order_status" in said[9]
+    assert "ROTOR-200" in said[10] and "placed to confirmed" in said[10]
+    assert "events and" in done.stderr and "entries and" in done.stderr
 
 
 def test_every_command_that_the_readme_names_exists() -> None:
@@ -87,3 +99,70 @@ def test_every_command_that_the_readme_names_exists() -> None:
 
     assert named
     assert named <= set(COMMANDS) | {"is"}, named - set(COMMANDS)
+
+
+# A projection in ten minutes
+
+
+def written(language: str, name: str) -> str:
+    """The block of the README that stands under this language and name."""
+    (block,) = re.findall(
+        rf"^```{language} ?{re.escape(name)}\n(.*?)^```", (PROJECT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    return str(block)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What the README has you write, beside the projections that there are."""
+    shutil.copytree(PROJECT / "projections", tmp_path / "projections", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "projections" / "parcels").mkdir()
+    for language, name in (("sql", "projections/parcels/schema.sql"), ("python", "projections/parcels/__init__.py")):
+        (tmp_path / name).write_text(written(language, name))
+    (tmp_path / "test_parcels.py").write_text(written("python", "tests/projections/test_parcels.py"))
+    return tmp_path
+
+
+def test_a_projection_in_ten_minutes(checkout: Path, database: str) -> None:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")},
+        "LEDGER_DATABASE_URL": database,
+        "LEDGER_HOME": str(checkout / "home"),
+        "PYTHONPATH": f"{checkout}{os.pathsep}{PROJECT}",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib"]
+    tested = subprocess.run(
+        [*tests, "test_parcels.py", "--rootdir", str(checkout)],
+        env=environment, cwd=checkout, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "2 passed" in tested.stdout, tested.stdout + tested.stderr
+
+    migrate_first, follow = written("projection", "").splitlines()
+    subprocess.run(migrate_first.split(), env=environment, check=True, capture_output=True)
+    with Journal(database, MasterKey(os.urandom(32))) as journal:
+        writing = Writing(journal)
+        writing.write(an_id("order"), placed(), shipped(Units(1, 1)))
+        position = writing.write(an_id("another"), placed("A-2"), shipped(Units(1, 2), shipment=SHIPMENTS[1]))
+    following = subprocess.Popen(follow.split(), env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        with psycopg.connect(database, autocommit=True) as connection:
+            assert _reached(connection, position)
+            assert connection.execute(written("sql", "question").encode()).fetchall() == [("ups", 2)]
+            listed = subprocess.run(
+                ["order-ledger", "projections", "list"], env=environment, check=True, capture_output=True, text=True
+            )
+            assert "parcels" in listed.stdout
+    finally:
+        following.send_signal(signal.SIGTERM)
+        said = following.communicate(timeout=20)[1]
+    assert "following parcels version 1" in said
+
+
+def _reached(connection: Connection[TupleRow], position: int) -> bool:
+    until = time.monotonic() + 30
+    while wait_for(connection, "parcels", position) != "reached":  # nobody follows until the process is up
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.1)
+    return True
