@@ -19,9 +19,9 @@ from order_ledger.api.order_commands import allowed_to, order_id_of, scope_of
 from order_ledger.api.order_lists import caught_up
 from order_ledger.api.timeline import timeline_view
 from order_ledger.api.views import Opener, key_ids, order_view, sealed_view, shows_personal_data
-from order_ledger.audit.moments import as_of, as_recorded, until_version
 from order_ledger.entries import Entry, Event
 from order_ledger.journal.writer import Stream
+from order_ledger.moments import as_of, as_recorded, until_version
 from order_ledger.orders.events import AddressChanged, OrderPlaced
 from order_ledger.orders.evolving import fold
 from order_ledger.orders.order import Order

@@ -17,7 +17,7 @@ class Step(NamedTuple):
 
 
 def replay(entries: Iterable[Entry[OrderEvent]]) -> list[Step]:
-    """What every entry made of the order, in order; of the entries that `audit.moments` picks, if not of all."""
+    """What every entry made of the order, in order; of the entries that `moments` picks, if not of all."""
     order: Order | None = None
     steps = []
     for entry in entries:

@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from order_ledger.audit.moments import as_of, as_recorded, until_version
 from order_ledger.audit.opening import Opened, names_of, opened
 from order_ledger.audit.replay import Step, replay, summary
 from order_ledger.audit.searching import orders_called
@@ -26,6 +25,7 @@ from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import inspect, migrate
 from order_ledger.journal.names import EVENTS, UPCASTERS
 from order_ledger.journal.sealing import CannotOpen, master_key
+from order_ledger.moments import as_of, as_recorded, until_version
 from order_ledger.settings import Settings
 from order_ledger.values import Money
 

@@ -10,7 +10,7 @@ import typer
 
 from order_ledger.cli.answers import say
 from order_ledger.embedded_postgres import server_for
-from order_ledger.following.live import Follower
+from order_ledger.following.keeping import keep
 from order_ledger.following.projections import find
 from order_ledger.journal.database_roles import as_role
 from order_ledger.journal.feed import Settler
@@ -28,6 +28,7 @@ def follow(
     """Keep a read model up to date, until Ctrl-C or SIGTERM.
 
     It goes on from where it was stopped, whatever way that happened. Where the database goes away it waits for it.
+    Where the same version was rebuilt beside the copy that is read, both are kept.
     """
     projection = find(name)
     number, parts = _part(part)
@@ -35,7 +36,7 @@ def follow(
     with until_asked_to_end() as stopped, server_for(Settings()) as url:
         migrate(url)
         say(f"following {name} version {projection.version}, part {number} of {parts}")
-        Follower(url, projection, part=number, parts=parts).run(stopped, say)
+        keep(url, projection, part=number, parts=parts, stopped=stopped, say=say)
 
 
 def settle() -> None:

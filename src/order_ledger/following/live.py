@@ -8,7 +8,7 @@ Two processes on one part take turns.
 import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -53,21 +53,33 @@ class _Moved(Exception):
 
 
 class Follower:
-    """One part of one projection. It is given connections, and opens none but in `run`."""
+    """One part of one projection: of the copy that is read or, as a follower of the side, of the same version made
+    anew beside it. It is given connections, and opens none but in `run`."""
 
     def __init__(
-        self, url: str, projection: Projection, *, part: int = 1, parts: int = 1, batch: int = LARGEST_BATCH
+        self,
+        url: str,
+        projection: Projection,
+        *,
+        part: int = 1,
+        parts: int = 1,
+        batch: int = LARGEST_BATCH,
+        side: bool = False,
     ) -> None:
         if not 1 <= part <= parts:
             raise CannotFollow(f"There is no part {part} of {parts}.")
         self.projection = projection
         self.part, self.parts = part, parts
         self.batch = batch
+        self.side = side
         self._url = url
         self._foldings: dict[str, Folding[Any]] = {folding.kind: folding for folding in projection.foldings}
         self._wanted = Wanted(tuple(self._foldings), projection.ignored, part, parts)
         self._codec: Codec | None = None
         self._writer: Writer | None = None
+        # The tables with the bookmark and the version of the copy that we are in, which keep these numbers whatever
+        # their schema is called.
+        self._tables: tuple[int, int] | None = None
         # What streams came to, those folded last at the end; true for as long as the bookmark stands where we left it.
         self._kept: dict[UUID, Kept] = {}
         self._kept_at: int | None = None
@@ -128,24 +140,39 @@ class Follower:
                 self._enter(connection)
         raise CannotFollow(f"The schemas of {self.projection.name} change too often to follow one of them.")
 
+    def enter(self, connection: Connection[TupleRow], schema: str) -> None:
+        """Goes on in this schema, which holds a copy of the projection's version. Raises `UndefinedTable`."""
+        if self._codec is None:
+            self._codec = Codec(inspect(connection), EVENTS, UPCASTERS)
+        installing.enter(connection, schema)
+        row = connection.execute("SELECT 'bookmark'::regclass::oid, 'projection'::regclass::oid").fetchone()
+        assert row is not None
+        self._tables = (row[0], row[1])
+        self._writer = Writer(connection, self.projection.tables)
+        self._kept.clear()
+
     def _enter(self, connection: Connection[TupleRow]) -> None:
+        find = installing.find_side if self.side else installing.install
         with psycopg.connect(self._url, autocommit=True) as owner:
             self._codec = Codec(inspect(owner), EVENTS, UPCASTERS)
-            schema = installing.install(owner, self.projection, self.parts)
-        installing.enter(connection, schema)
-        self._writer = Writer(connection, self.projection.tables)
+            for _ in range(3):
+                with suppress(errors.UndefinedTable):  # it was renamed or dropped since it was found
+                    return self.enter(connection, find(owner, self.projection, self.parts))
+        raise CannotFollow(f"The schemas of {self.projection.name} change too often to follow one of them.")
 
     def _lock(self, connection: Connection[TupleRow]) -> int:
         """The bookmark's position, locked. Raises `_Moved` where the schema is not this version's any more."""
         try:
             row = connection.execute(
-                "SELECT position, parts FROM bookmark WHERE part = %s FOR UPDATE", (self.part,), prepare=True
+                "SELECT position, parts, tableoid FROM bookmark WHERE part = %s FOR UPDATE", (self.part,), prepare=True
             ).fetchone()
             # What a name means was looked up before the lock was waited for. Under the lock it stands still.
-            holds = connection.execute("SELECT version FROM projection", prepare=True).fetchone()
+            holds = connection.execute("SELECT version, tableoid FROM projection", prepare=True).fetchone()
         except errors.UndefinedTable as error:
             raise _Moved from error
-        if holds != (self.projection.version,):
+        assert self._tables is not None, "prepared"
+        bookmarks, versions = self._tables
+        if holds != (self.projection.version, versions) or (row is not None and row[2] != bookmarks):
             raise _Moved
         if row is None or row[1] != self.parts:
             raise CannotFollow(

@@ -190,7 +190,7 @@ class Codec:
             encoded.append(Encoded(stream, version, name, kind, recorded_at, digest, state, entry))
         return encoded
 
-    def stored(self, state: bytes) -> Stored:
+    def stored(self, state: bytes | bytearray | memoryview) -> Stored:
         """What the bytes say, the event left as bytes; raises `Unreadable`."""
         try:
             stored = self._decode_stored(state)
@@ -200,7 +200,7 @@ class Codec:
             raise Unreadable(f"format {stored.format} is not known")
         return stored
 
-    def decode(self, state: bytes, position: int = 0) -> Entry[Event]:
+    def decode(self, state: bytes | bytearray | memoryview, position: int = 0) -> Entry[Event]:
         """The entry that these bytes are; raises `Unreadable`."""
         stored = self.stored(state)
         return Entry(

@@ -2,7 +2,7 @@
 
 as of T          what had happened by T
 as recorded T    what was known by T
-version N        the first N entries
+version N        the first N entries (of a whole journal: position N)
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,11 +27,15 @@ def as_of(entries: Iterable[Entry[E]], moment: datetime) -> list[Entry[E]]:
     """
     kept, happened = [], True
     for entry in entries:
-        if entry.at is not None:
-            happened = entry.at <= moment
-        if happened:
+        if happened := has_happened(entry.at, happened, moment):
             kept.append(entry)
     return kept
+
+
+def has_happened(at: datetime | None, before: bool, moment: datetime) -> bool:
+    """Whether an entry had happened by this moment: where it does not say when it did, if the one `before` it had.
+    A first entry that does not say had happened always."""
+    return before if at is None else at <= moment
 
 
 def as_recorded(entries: Iterable[Entry[E]], moment: datetime) -> list[Entry[E]]:

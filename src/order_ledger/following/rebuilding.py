@@ -1,0 +1,251 @@
+"""Rebuilding a projection: from the journal's first entry, beside the copy that is read, and swapped for it.
+
+1. S is the highest position that is final, taken before any row is read.
+2. The entries up to S are read in the order of streams, by ranges of streams and several processes, folded straight
+   through, and written into fresh tables; their indexes are made when the rows are there.
+3. The new copy's bookmarks are set to S, and it is followed from there.
+4. The copies are compared.
+5. In one transaction both are brought to one position, what is left is compared, and the schemas change names.
+
+The copy that is read serves all the while. What is cancelled leaves nothing behind; what dies goes on when it is begun
+again by the same program, with the ranges that are left.
+"""
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import psycopg
+from msgspec import Struct
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+import order_ledger
+from order_ledger.following import installing, lag
+from order_ledger.following.building import Cut
+from order_ledger.following.comparing import Comparison
+from order_ledger.following.contract import Projection
+from order_ledger.following.installing import Copy
+from order_ledger.following.jobs import Interrupted, build_ranges
+from order_ledger.following.ranges import cut
+from order_ledger.following.swapping import Pair, alone, choose_side, read_copy
+from order_ledger.journal.database_roles import grant_read_model
+
+_ENTRIES_A_RANGE = 20_000
+_BUILDING = Path(__file__).parent / "building.sql"
+
+Phase = Literal["fold", "index", "follow", "compare"]
+Told = Callable[[Phase, int, int], None]
+"""Hears what is being done and, of folding, how many ranges are done of how many."""
+
+
+class Rebuilt(Struct, frozen=True):
+    """What a rebuild did: up to which position it was folded, and at which it was swapped for what was read before.
+
+    `comparison` is what comparing the two found; there is none where nothing had been followed before.
+    """
+
+    name: str
+    version: int
+    folded_to: int
+    position: int
+    swapped: bool
+    side: str | None
+    resumed: bool
+    comparison: Comparison | None
+
+
+def rebuild(
+    url: str, projection: Projection, *, jobs: int = 1, swap: bool = True, told: Told = lambda phase, done, of: None
+) -> Rebuilt:
+    """Rebuilds this version, and lets the new copy be read unless told not to.
+
+    Raises `Refused`, `Interrupted`, `Differing` where it comes to other rows than the copy of the same version that is
+    read (which stays the one that is read, the new one beside it), and `CannotFollow`.
+    """
+    with alone(url, projection.name) as connection:
+        installing.install(connection, projection)
+        with _building(connection, projection, jobs) as (cut_at, resumed):
+            told("fold", 0, 1)
+            build_ranges(url, projection, _new(projection), cut_at, jobs, lambda done, of: told("fold", done, of))
+            told("index", 0, 0)
+            make_indexes(connection, projection, _new(projection))
+            side = _finish(connection, projection, cut_at.until)
+        if side is None:
+            return Rebuilt(projection.name, projection.version, cut_at.until, cut_at.until, True, None, resumed, None)
+        with _dropped_when_cancelled(connection, side):
+            pair = Pair(url, connection, projection, side)
+            told("follow", 0, 0)
+            pair.catch_up()
+            told("compare", 0, 0)
+            if not swap:
+                found, position = pair.compare()
+                return Rebuilt(
+                    projection.name, projection.version, cut_at.until, position, False, side.schema, resumed, found
+                )
+            done = pair.swap()
+        return Rebuilt(
+            projection.name, projection.version, cut_at.until, done.position, True, done.side, resumed, done.comparison
+        )
+
+
+def compare_copies(
+    url: str, projection: Projection, *, jobs: int = 1, told: Told = lambda phase, done, of: None
+) -> Rebuilt:
+    """Compares the copy that is read with the one beside it or, where there is none, with one that is rebuilt for that
+    and dropped again. Raises `Refused`, `Interrupted` and `CannotFollow`."""
+    with alone(url, projection.name) as connection:
+        read_copy(connection, projection.name)
+        if len(installing.copies(connection, projection.name)) > 1:
+            pair = Pair(url, connection, projection, side := choose_side(connection, projection.name))
+            found, position = pair.compare()
+            return Rebuilt(projection.name, side.version, position, position, False, side.schema, False, found)
+    done = rebuild(url, projection, jobs=jobs, swap=False, told=told)
+    with alone(url, projection.name) as connection:
+        if done.side is not None:
+            _drop(connection, done.side)
+    return done
+
+
+def fresh_schema(connection: Connection[TupleRow], projection: Projection, schema: str, cut_at: Cut, jobs: int) -> None:
+    """Makes a schema to build ranges into. The connection is the owner's, in autocommit."""
+    entries = cut_at.until
+    ranges = cut(connection, entries, max(1, -(-entries // _ENTRIES_A_RANGE), jobs if entries > 100 * jobs else 1))
+    with connection.transaction():
+        installing.one_at_a_time(connection)
+        installing.drop(connection, schema)
+        installing.create(connection, projection, schema)
+        connection.execute(_BUILDING.read_bytes())
+        connection.execute(
+            "INSERT INTO building (program, until, indexes) VALUES (%s, %s, %s)",
+            (_program(projection), entries, _without_indexes(connection, schema)),
+        )
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO range (number, first, last) VALUES (%s, %s, %s)",
+                [(number, first, last) for number, (first, last) in enumerate(ranges, 1)],
+            )
+        grant_read_model(connection, schema)
+
+
+def make_indexes(connection: Connection[TupleRow], projection: Projection, schema: str) -> None:
+    """Makes the indexes of a schema whose ranges are all built, and lets the planner know what it holds."""
+    with connection.transaction():
+        row = connection.execute(
+            sql.SQL("SELECT indexes FROM {} FOR UPDATE").format(sql.Identifier(schema, "building"))
+        ).fetchone()
+        assert row is not None, "it is being built"
+        connection.execute("SET LOCAL maintenance_work_mem = '128MB'")
+        for definition in row[0]:
+            connection.execute(definition)
+        connection.execute(sql.SQL("UPDATE {} SET indexes = '{{}}'").format(sql.Identifier(schema, "building")))
+        for table in projection.tables:
+            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(schema, table.name)))
+
+
+def finish(connection: Connection[TupleRow], schema: str, parts: int, until: int) -> None:
+    """Sets the bookmarks of a schema that is built, in a transaction of the caller's."""
+    connection.execute(
+        sql.SQL("INSERT INTO {} (part, parts, position) SELECT n, %s, %s FROM generate_series(1, %s) n").format(
+            sql.Identifier(schema, "bookmark")
+        ),
+        (parts, until, parts),
+    )
+    for table in ("range", "building"):
+        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, table)))
+
+
+def _new(projection: Projection) -> str:
+    return f"{installing.side_name(projection)}_new"
+
+
+@contextmanager
+def _building(connection: Connection[TupleRow], projection: Projection, jobs: int) -> Iterator[tuple[Cut, bool]]:
+    """The schema that is being built: that of a rebuild which died, or a fresh one. It is dropped when this is
+    cancelled or fails, unless what failed is the connection or a process: then it is there to go on with."""
+    schema = _new(projection)
+    until = _begun(connection, projection, schema)
+    cut_at = Cut(until=lag.settled_end(connection) if until is None else until)
+    try:
+        if until is None:
+            fresh_schema(connection, projection, schema, cut_at, jobs)
+        yield cut_at, until is not None
+    except (psycopg.OperationalError, Interrupted):
+        raise
+    except BaseException:
+        _drop(connection, schema)
+        raise
+
+
+@contextmanager
+def _dropped_when_cancelled(connection: Connection[TupleRow], side: Copy) -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        _drop(connection, side.schema)
+        raise
+
+
+def _drop(connection: Connection[TupleRow], schema: str) -> None:
+    with connection.transaction():
+        installing.one_at_a_time(connection)
+        installing.drop(connection, schema)
+
+
+def _begun(connection: Connection[TupleRow], projection: Projection, schema: str) -> int | None:
+    """Up to where a rebuild that died was to go, where this same program can go on with it."""
+    if connection.execute("SELECT to_regclass(%s)", (f"{schema}.building",)).fetchone() == (None,):
+        return None
+    row = connection.execute(
+        sql.SQL("SELECT b.until, b.program, p.fingerprint FROM {} b, {} p").format(
+            sql.Identifier(schema, "building"), sql.Identifier(schema, "projection")
+        )
+    ).fetchone()
+    if row is None or row[1:] != (_program(projection), projection.fingerprint):
+        return None
+    return int(row[0])
+
+
+def _without_indexes(connection: Connection[TupleRow], schema: str) -> list[str]:
+    """Drops the indexes that refuse no row, and answers how to make them again. Keys stay: a stream whose rows collide
+    is found by them."""
+    found = connection.execute(
+        "SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) FROM pg_index i "
+        "JOIN pg_class c ON c.oid = i.indrelid WHERE c.relnamespace = %s::regnamespace AND NOT i.indisunique "
+        "AND NOT i.indisexclusion ORDER BY 1",
+        (schema,),
+    ).fetchall()
+    for index, _ in found:
+        connection.execute(sql.SQL("DROP INDEX {}").format(sql.SQL(index)))
+    return [definition for _, definition in found]
+
+
+def _program(projection: Projection) -> str:
+    """A hash of the code that folds: ranges of one schema are all folded by one program."""
+    folder = Path(order_ledger.__file__).parent
+    modules = {each.__module__ for folding in projection.foldings for each in (folding.fold, folding.rows)}
+    files = {*folder.rglob("*.py"), *(Path(str(sys.modules[module].__file__)) for module in modules)}
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in sorted(files))).hexdigest()
+
+
+def _finish(connection: Connection[TupleRow], projection: Projection, until: int) -> Copy | None:
+    """Puts the built copy beside the one that is read, divided as that is. One that nobody ever followed holds nothing:
+    its place is taken, and there is no side."""
+    schema, side = _new(projection), installing.side_name(projection)
+    with connection.transaction():
+        installing.one_at_a_time(connection)
+        read = read_copy(connection, projection.name)
+        marks = connection.execute(
+            sql.SQL("SELECT position FROM {} FOR UPDATE").format(sql.Identifier(read.schema, "bookmark"))
+        ).fetchall()
+        finish(connection, schema, len(marks), until)
+        installing.drop(connection, side)
+        if all(position == 0 for (position,) in marks):
+            installing.drop(connection, read.schema)
+            installing.rename(connection, schema, read.schema)
+            return None
+        installing.rename(connection, schema, side)
+    return choose_side(connection, projection.name, projection.version)
