@@ -13,12 +13,13 @@ from tests.following.histories import BY, START
 
 
 class Writing:
-    """Writes entries of many streams, in the order in which they are given."""
+    """Writes entries of many streams, in the order in which they are given. `at` is when those to come happened."""
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self.codec = journal.codec
         self.heads: dict[UUID, Head] = {}
+        self.at: datetime | None = START
 
     def write(self, stream: UUID, *events: Event, kind: Kind = "order") -> int:
         """Appends these; answers the position of the last."""
@@ -57,7 +58,7 @@ class Writing:
         return self.heads.get(stream) or Head(0, genesis(self.codec.ledger, kind, stream), None)
 
     def _encoded(self, stream: UUID, events: Sequence[Event], kind: Kind) -> list[Encoded]:
-        return self._encoded_facts(stream, [Fact(event, START) for event in events], kind)
+        return self._encoded_facts(stream, [Fact(event, self.at) for event in events], kind)
 
     def _encoded_facts(self, stream: UUID, facts: Sequence[Fact], kind: Kind) -> list[Encoded]:
         now = datetime.now(UTC)

@@ -5,6 +5,9 @@ from starlette.responses import Response
 
 from order_ledger.journal.writer import Writer
 
+# Of one version there may be two copies: the one that is read, and one beside it.
+_FOLLOWER = ["projection", "version", "read", "part"]
+
 
 class Metrics:
     """One registry a process; `scrape` gives it as text."""
@@ -32,13 +35,19 @@ class Metrics:
         self.lag_events = Gauge(
             "order_ledger_follower_lag_events",
             "Entries not yet followed.",
-            ["projection", "part"],
+            _FOLLOWER,
+            registry=self.registry,
+        )
+        self.lag_seconds = Gauge(
+            "order_ledger_follower_lag_seconds",
+            "Age of the first entry not yet followed.",
+            _FOLLOWER,
             registry=self.registry,
         )
         self.parked = Gauge(
             "order_ledger_follower_parked",
             "Streams that a fold failed on.",
-            ["projection", "part"],
+            _FOLLOWER,
             registry=self.registry,
         )
 
@@ -63,11 +72,14 @@ class Metrics:
         children[1].observe(seconds)
 
     def observe(self, followers: list[dict[str, object]], policies: list[dict[str, object]]) -> None:
-        """Takes over what followers and policies say of themselves."""
+        """Takes over what followers and policies say of themselves. A copy that was dropped is not spoken of any more."""
+        gauges = {"lag_events": self.lag_events, "lag_seconds": self.lag_seconds, "parked": self.parked}
+        for gauge in gauges.values():
+            gauge.clear()
         for each in followers:
-            labels = (str(each["name"]), str(each["part"]))
-            self.lag_events.labels(*labels).set(float(str(each["lag_events"])))
-            self.parked.labels(*labels).set(float(str(each["parked"])))
+            labels = (str(each["name"]), str(each["version"]), "yes" if each["current"] else "no", str(each["part"]))
+            for name, gauge in gauges.items():
+                gauge.labels(*labels).set(float(str(each[name])))
         for each in policies:
             self.policy_lag_events.labels(str(each["name"])).set(float(str(each["lag_events"])))
             self.open_cases.labels(str(each["name"])).set(float(str(each["open_cases"])))

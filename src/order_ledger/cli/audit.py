@@ -1,7 +1,7 @@
 """`audit`: an order's whole history, and whether the journal is what was written."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from order_ledger.audit.replay import Step, replay, summary
 from order_ledger.audit.searching import orders_called
 from order_ledger.audit.verify import verify
 from order_ledger.cli.answers import AsJson, Failed, answer_json, answer_rows, say
+from order_ledger.cli.moments import AsOf, AsRecorded, time_of
 from order_ledger.embedded_postgres import server_for
 from order_ledger.journal.codec import Codec, Unreadable
 from order_ledger.journal.journal import Journal
@@ -69,12 +70,8 @@ def replay_order(
         str, typer.Argument(help="The order's id, its number, or the reference of the source it is from.")
     ],
     version: Annotated[int | None, typer.Option(min=1, help="The history up to this version.")] = None,
-    as_of_: Annotated[
-        str | None, typer.Option("--as-of", metavar="TIME", help="What had happened by then. UTC unless it says.")
-    ] = None,
-    as_recorded_: Annotated[
-        str | None, typer.Option("--as-recorded", metavar="TIME", help="What was known by then. UTC unless it says.")
-    ] = None,
+    as_of_: AsOf = None,
+    as_recorded_: AsRecorded = None,
     as_json: AsJson = False,
 ) -> None:
     """Print an order's whole history: who did what in which role, when it happened and when it was recorded, and the
@@ -82,7 +79,7 @@ def replay_order(
     """
     if sum(given is not None for given in (version, as_of_, as_recorded_)) > 1:
         raise typer.BadParameter("Give one of --version, --as-of and --as-recorded.")
-    happened, known = _moment("--as-of", as_of_), _moment("--as-recorded", as_recorded_)
+    happened, known = time_of("--as-of", as_of_), time_of("--as-recorded", as_recorded_)
     settings = Settings()
     try:
         with server_for(settings) as url:
@@ -109,16 +106,6 @@ def replay_order(
         say("Nothing of this order had happened then.")
     else:
         _print(stream, steps, values, names)
-
-
-def _moment(option: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{option} {text!r} is no time such as 2026-11-21T20:15:03Z.") from None
 
 
 def _find(journal: Journal, called: str) -> UUID:

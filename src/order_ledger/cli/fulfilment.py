@@ -4,15 +4,12 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated
 
-import psycopg
 import typer
 
 from order_ledger.cli.answers import AsFormat, AsJsonToo, answer_csv, answer_json, answer_rows
-from order_ledger.cli.up_to_date import bring_up_to_date
-from order_ledger.embedded_postgres import server_for
-from order_ledger.journal.migrations import migrate
+from order_ledger.cli.moments import AsOf, AsRecorded, AtPosition, moment_of
+from order_ledger.cli.up_to_date import asked
 from order_ledger.queries.fulfilment import Asked, GroupBy, Hours, Measures, Report, measure_now
-from order_ledger.settings import Settings
 
 Figure = int | float | None
 Line = tuple[str, Figure, Figure, Figure, Figure, Figure, Figure]
@@ -28,6 +25,9 @@ def fulfilment(
     group_by: Annotated[
         GroupBy | None, typer.Option("--group-by", help="An order counts once in every group it touches.")
     ] = None,
+    as_of: AsOf = None,
+    as_recorded: AsRecorded = None,
+    position: AtPosition = None,
     form: AsFormat = "table",
     as_json: AsJsonToo = False,
 ) -> None:
@@ -36,14 +36,13 @@ def fulfilment(
     First attempts at inspections are of the month they were made in, returns of the month of delivery; everything else
     is of the month in which the order was placed. Hours are between two times as they were told, with their sign.
     """
-    asked = Asked(
-        now=datetime.now(UTC), since=_moment("--from", since), until=_moment("--to", until), group_by=group_by
+    at = moment_of(as_of, as_recorded, position)
+    then = (at.as_of or at.as_recorded) if at is not None else None
+    question = Asked(
+        now=then or datetime.now(UTC), since=_moment("--from", since), until=_moment("--to", until), group_by=group_by
     )
-    with server_for(Settings()) as url:
-        migrate(url)
-        with psycopg.connect(url, autocommit=True) as connection:
-            bring_up_to_date(connection, url, "fulfilment")
-            report = measure_now(connection, asked)
+    with asked("fulfilment", at=at) as connection:
+        report = measure_now(connection, question)
     if as_json or form == "json":
         answer_json(report)
     elif form == "csv":

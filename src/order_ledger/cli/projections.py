@@ -6,14 +6,21 @@ from uuid import UUID
 import psycopg
 import typer
 
+from order_ledger.cli import rebuilding
 from order_ledger.cli.answers import AsJson, Failed, answer_json, answer_rows, say
 from order_ledger.embedded_postgres import server_for
-from order_ledger.following import lag, parking
+from order_ledger.following import installing, lag, parking
 from order_ledger.following.projections import find, names
 from order_ledger.journal.migrations import inspect
 from order_ledger.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Read models: how far they are, and what failed.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Read models: how far they are, what failed, and made anew."
+)
+
+
+for command, function in rebuilding.COMMANDS.items():
+    app.command(command)(function)
 
 
 @app.callback()
@@ -28,10 +35,11 @@ def list_projections(as_json: AsJson = False) -> None:
         inspect(connection)
         status = lag.status(connection)
         parked = {each.schema: parking.parked_streams(connection, each.schema) for each in status if each.parked}
+        aside = installing.aside(connection)
     installed = {each.name for each in status}
     missing = [name for name in names() if name not in installed]
     if as_json:
-        answer_json({"projections": status, "parked": parked, "not_installed": missing})
+        answer_json({"projections": status, "parked": parked, "not_installed": missing, "aside": aside})
         return
     columns = ("name", "version", "read", "part", "position", "behind", "seconds", "parked", "followed")
     rows: list[tuple[Any, ...]] = [
@@ -49,6 +57,8 @@ def list_projections(as_json: AsJson = False) -> None:
             [(each.stream, each.version, each.name, each.error) for each in streams],
             title=f"\nparked in {schema}",
         )
+    if aside:
+        say(f"not followed: {', '.join(aside)} (being rebuilt, or as of a moment)")
 
 
 @app.command()

@@ -1,16 +1,13 @@
-"""`report`: what the read models say, of no earlier a moment than the one it was asked in."""
+"""`report`: what the read models say, of no earlier a moment than the one it was asked in, or of one that is named."""
 
-import psycopg
 import typer
 
 from order_ledger.cli.answers import AsFormat, AsJsonToo, answer_csv, answer_json, answer_rows
 from order_ledger.cli.fulfilment import fulfilment
+from order_ledger.cli.moments import AsOf, AsRecorded, AtPosition, moment_of
 from order_ledger.cli.stock import stock
-from order_ledger.cli.up_to_date import bring_up_to_date
-from order_ledger.embedded_postgres import server_for
-from order_ledger.journal.migrations import migrate
+from order_ledger.cli.up_to_date import asked
 from order_ledger.queries import order_status
-from order_ledger.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="What the read models say.")
 app.command()(fulfilment)
@@ -23,13 +20,16 @@ def _group() -> None:
 
 
 @app.command()
-def status(form: AsFormat = "table", as_json: AsJsonToo = False) -> None:
-    """How many orders are in each state."""
-    with server_for(Settings()) as url:
-        migrate(url)
-        with psycopg.connect(url, autocommit=True) as connection:
-            bring_up_to_date(connection, url, "order_status")
-            counts = order_status.count_by_state_now(connection)
+def status(
+    as_of: AsOf = None,
+    as_recorded: AsRecorded = None,
+    position: AtPosition = None,
+    form: AsFormat = "table",
+    as_json: AsJsonToo = False,
+) -> None:
+    """How many orders are, or at a moment of the past were, in each state."""
+    with asked("order_status", at=moment_of(as_of, as_recorded, position)) as connection:
+        counts = order_status.count_by_state_now(connection)
     rows = list(counts.states.items())
     if as_json or form == "json":
         answer_json(counts)

@@ -1,24 +1,23 @@
 """`report stock`: how much of every item is on hand, kept for orders, free, and waited for."""
 
-import psycopg
-
 from order_ledger.cli.answers import AsFormat, AsJsonToo, answer_csv, answer_json, answer_rows
-from order_ledger.cli.up_to_date import bring_up_to_date
-from order_ledger.embedded_postgres import server_for
-from order_ledger.journal.migrations import migrate
+from order_ledger.cli.moments import AsOf, AsRecorded, AtPosition, moment_of
+from order_ledger.cli.up_to_date import asked
 from order_ledger.queries.stock import Asked, list_stock_now
-from order_ledger.settings import Settings
 
 COLUMNS = ("item_id", "sku", "description", "seller_name", "on_hand", "reserved", "available", "backordered")
 
 
-def stock(form: AsFormat = "table", as_json: AsJsonToo = False) -> None:
-    """How much of every item is on hand, kept for orders, free, and waited for."""
-    with server_for(Settings()) as url:
-        migrate(url)
-        with psycopg.connect(url, autocommit=True) as connection:
-            bring_up_to_date(connection, url, "stock")
-            found = list_stock_now(connection, Asked())
+def stock(
+    as_of: AsOf = None,
+    as_recorded: AsRecorded = None,
+    position: AtPosition = None,
+    form: AsFormat = "table",
+    as_json: AsJsonToo = False,
+) -> None:
+    """How much of every item is, or at a moment of the past was, on hand, kept for orders, free, and waited for."""
+    with asked("stock", at=moment_of(as_of, as_recorded, position)) as connection:
+        found = list_stock_now(connection, Asked())
     if as_json or form == "json":
         answer_json(found)
         return

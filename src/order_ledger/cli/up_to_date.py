@@ -1,14 +1,40 @@
-"""Bringing a read model up to the journal, for those who are about to ask it."""
+"""Read models for those who are about to ask them: brought up to the journal, or as of a moment of the past."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from order_ledger.cli.answers import Failed, say
+from order_ledger.embedded_postgres import server_for
 from order_ledger.following import installing, lag
+from order_ledger.following.asking import Moment, asked_of
 from order_ledger.following.live import Follower
 from order_ledger.following.projections import find
+from order_ledger.journal.migrations import migrate
+from order_ledger.settings import Settings
 
 _LONGEST_WAIT_SECONDS = 600.0
+
+
+@contextmanager
+def asked(*names: str, at: Moment | None = None) -> Iterator[Connection[TupleRow]]:
+    """A connection on which these read models are up to date or, as of a moment, what they were then.
+
+    Raises `Failed` where a follower does not get there.
+    """
+    with server_for(Settings()) as url:
+        migrate(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            if at is None:
+                for name in names:
+                    bring_up_to_date(connection, url, name)
+                yield connection
+            else:
+                with asked_of(url, connection, [find(name) for name in names], at):
+                    yield connection
 
 
 def bring_up_to_date(connection: Connection[TupleRow], url: str, name: str) -> None:

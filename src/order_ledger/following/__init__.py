@@ -2,12 +2,20 @@
 
 contract.py      what a projection says of itself
 projections.py   which projections there are
-installing.py    a projection's schema, and which of its versions is read
+installing.py    a projection's schemas, and which of them is read
 live.py          following the feed, exactly once
+keeping.py       following both copies of a version, where there are two
 folding.py       one stream on its way through a batch
 writing.py       loading and writing rows
 parking.py       streams that a fold failed on, and putting them back
 lag.py           how far each follower is, and waiting for it
+rebuilding.py    a copy made anew from the first entry, and what takes its place
+ranges.py        the streams, cut into ranges
+building.py      folding a range straight through
+jobs.py          ranges built by several processes
+comparing.py     two copies, row by row
+swapping.py      which of two copies is read
+asking.py        as of a moment of the past
 compact.py       a whole state in one column
 """
 

@@ -164,7 +164,9 @@ def _compare_table(
     found.differing += counts[1]
     keys = [sql.SQL("coalesce(a.{0}, b.{0})").format(sql.Identifier(column)) for column in sides.key]
     which = sql.SQL(", ").join(
-        sql.SQL("CASE WHEN ROW(a.{0})::record *<> ROW(b.{0})::record THEN {1} END").format(sql.Identifier(column), sql.Literal(column))
+        sql.SQL("CASE WHEN ROW(a.{0})::record *<> ROW(b.{0})::record THEN {1} END").format(
+            sql.Identifier(column), sql.Literal(column)
+        )
         for column in sides.columns
     )
     rows = connection.execute(

@@ -120,6 +120,17 @@ def every_schema(connection: Connection[TupleRow], name: str | None = None) -> l
     return [str(schema) for (schema,) in rows.fetchall()]
 
 
+def aside(connection: Connection[TupleRow]) -> list[str]:
+    """The schemas of projections that nobody follows: one being built, or made as of a moment."""
+    followed = every_schema(connection)
+    rows = connection.execute(
+        "SELECT n.nspname FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'projection' "
+        "WHERE n.nspname <> ALL(%s) ORDER BY n.nspname",
+        (followed,),
+    )
+    return [str(schema) for (schema,) in rows.fetchall()]
+
+
 def one_at_a_time(connection: Connection[TupleRow]) -> None:
     """Until the transaction ends, nobody else makes, renames or drops a schema of a projection."""
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MUTEX,))

@@ -7,6 +7,7 @@ done in the transaction that writes its rows: so a range is built once, whoever 
 import gc
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -89,6 +90,9 @@ def _heard(pipe: Pipe) -> Any:
 
 def _work(pipe: Pipe, url: str, projection: Projection, schema: str, cut: Cut, parent: int) -> None:
     """One process: says how far all of them are after each range of its own, and None when nothing is left."""
+    # Ctrl-C goes to all processes of a terminal: the one that started this one hears it, and ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     exit_with_parent(parent)
     try:
         for progress in _build(url, projection, schema, cut):
@@ -97,8 +101,6 @@ def _work(pipe: Pipe, url: str, projection: Projection, schema: str, cut: Cut, p
     except (psycopg.Error, OSError) as error:
         why = str(error).strip().splitlines() or [type(error).__name__]
         pipe.send(f"{why[0]}. Rebuild again: it goes on.")
-    except KeyboardInterrupt:
-        pass  # the process that started this one says so
 
 
 def _build(url: str, projection: Projection, schema: str, cut: Cut) -> Iterator[tuple[int, int]]:

@@ -66,9 +66,11 @@ def status(connection: Connection[TupleRow]) -> list[Status]:
     highest = settled_end(connection)
     found = []
     for schema in installing.every_schema(connection):
-        for name, version, part, parts, position, parked, keys in connection.execute(
-            _in(schema, _BOOKMARKS), (_FOLLOWING,)
-        ).fetchall():
+        try:
+            rows = connection.execute(_in(schema, _BOOKMARKS), (_FOLLOWING,)).fetchall()
+        except errors.UndefinedTable:
+            continue  # it was dropped since it was found
+        for name, version, part, parts, position, parked, keys in rows:
             lag_events, lag_seconds = behind(connection, position, highest)
             found.append(
                 Status(

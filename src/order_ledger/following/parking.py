@@ -81,14 +81,24 @@ def retry(
 ) -> tuple[list[UUID], list[Parked]]:
     """Folds parked streams anew, from their first entry to where their part stands.
 
-    Answers those that were put back, and those that failed again. The connection is in autocommit; each stream is a
-    transaction of its own, which the follower waits for.
+    Answers those that were put back, and those that failed again, of every copy of this version. The connection is in
+    autocommit; each stream is a transaction of its own, which the follower waits for.
     """
     connection.isolation_level = IsolationLevel.READ_COMMITTED
     codec = Codec(inspect(connection), EVENTS, UPCASTERS)
-    schema = installing.versions(connection, projection.name).get(projection.version)
-    if schema is None:
-        return [], []
+    put_back: dict[UUID, None] = {}
+    failing: dict[UUID, Parked] = {}
+    for copy in installing.copies(connection, projection.name):
+        if copy.version == projection.version:
+            back, still = _retry_in(connection, projection, copy.schema, stream, codec)
+            put_back |= dict.fromkeys(back)
+            failing |= {parked.stream: parked for parked in still}
+    return [stream for stream in put_back if stream not in failing], list(failing.values())
+
+
+def _retry_in(
+    connection: Connection[TupleRow], projection: Projection, schema: str, stream: UUID | None, codec: Codec
+) -> tuple[list[UUID], list[Parked]]:
     foldings: dict[str, Folding[Any]] = {folding.kind: folding for folding in projection.foldings}
     installing.enter(connection, schema)
     tried = [parked for parked in parked_streams(connection, schema) if stream is None or parked.stream == stream]

@@ -20,6 +20,7 @@ from typing import Literal
 
 import psycopg
 from msgspec import Struct
+from msgspec.structs import replace
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
@@ -31,10 +32,10 @@ from order_ledger.following.contract import Projection
 from order_ledger.following.installing import Copy
 from order_ledger.following.jobs import Interrupted, build_ranges
 from order_ledger.following.ranges import cut
-from order_ledger.following.swapping import Pair, alone, choose_side, read_copy
+from order_ledger.following.swapping import Pair, Refused, alone, choose_side, read_copy
 from order_ledger.journal.database_roles import grant_read_model
 
-_ENTRIES_A_RANGE = 20_000
+ENTRIES_A_RANGE = 20_000
 _BUILDING = Path(__file__).parent / "building.sql"
 
 Phase = Literal["fold", "index", "follow", "compare"]
@@ -43,19 +44,21 @@ Told = Callable[[Phase, int, int], None]
 
 
 class Rebuilt(Struct, frozen=True):
-    """What a rebuild did: up to which position it was folded, and at which it was swapped for what was read before.
+    """What a rebuild did: up to which position it was folded, and at which it was compared and swapped.
 
-    `comparison` is what comparing the two found; there is none where nothing had been followed before.
+    `side` is the copy beside the one that is read, `comparison` what comparing the two found; there are none where
+    nothing had been followed before.
     """
 
     name: str
     version: int
     folded_to: int
     position: int
-    swapped: bool
-    side: str | None
-    resumed: bool
-    comparison: Comparison | None
+    resumed: bool = False
+    swapped: bool = False
+    side: str | None = None
+    same_version: bool = True
+    comparison: Comparison | None = None
 
 
 def rebuild(
@@ -67,28 +70,36 @@ def rebuild(
     read (which stays the one that is read, the new one beside it), and `CannotFollow`.
     """
     with alone(url, projection.name) as connection:
-        installing.install(connection, projection)
+        _check_read(connection, projection)
         with _building(connection, projection, jobs) as (cut_at, resumed):
-            told("fold", 0, 1)
             build_ranges(url, projection, _new(projection), cut_at, jobs, lambda done, of: told("fold", done, of))
             told("index", 0, 0)
             make_indexes(connection, projection, _new(projection))
             side = _finish(connection, projection, cut_at.until)
+        done = Rebuilt(projection.name, projection.version, cut_at.until, cut_at.until, resumed=resumed)
         if side is None:
-            return Rebuilt(projection.name, projection.version, cut_at.until, cut_at.until, True, None, resumed, None)
+            return replace(done, swapped=True)
         with _dropped_when_cancelled(connection, side):
             pair = Pair(url, connection, projection, side)
+            done = replace(done, same_version=pair.one_version)
             told("follow", 0, 0)
             pair.catch_up()
             told("compare", 0, 0)
             if not swap:
                 found, position = pair.compare()
-                return Rebuilt(
-                    projection.name, projection.version, cut_at.until, position, False, side.schema, resumed, found
-                )
-            done = pair.swap()
-        return Rebuilt(
-            projection.name, projection.version, cut_at.until, done.position, True, done.side, resumed, done.comparison
+                return replace(done, position=position, side=side.schema, comparison=found)
+            now = pair.swap()
+        return replace(done, position=now.position, side=now.side, comparison=now.comparison, swapped=True)
+
+
+def _check_read(connection: Connection[TupleRow], projection: Projection) -> None:
+    """Makes sure that there is a copy that is read, and that it is not of a later program's."""
+    if not any(copy.read for copy in installing.copies(connection, projection.name)):
+        installing.install(connection, projection)
+    if (read := read_copy(connection, projection.name)).version > projection.version:
+        raise Refused(
+            f"Version {read.version} of {projection.name} is the one that is read, and this program has version "
+            f"{projection.version}: run the program that came with version {read.version}."
         )
 
 
@@ -102,7 +113,10 @@ def compare_copies(
         if len(installing.copies(connection, projection.name)) > 1:
             pair = Pair(url, connection, projection, side := choose_side(connection, projection.name))
             found, position = pair.compare()
-            return Rebuilt(projection.name, side.version, position, position, False, side.schema, False, found)
+            return Rebuilt(
+                projection.name, side.version, position, position, side=side.schema, comparison=found,
+                same_version=pair.one_version,
+            )  # fmt: skip
     done = rebuild(url, projection, jobs=jobs, swap=False, told=told)
     with alone(url, projection.name) as connection:
         if done.side is not None:
@@ -113,7 +127,7 @@ def compare_copies(
 def fresh_schema(connection: Connection[TupleRow], projection: Projection, schema: str, cut_at: Cut, jobs: int) -> None:
     """Makes a schema to build ranges into. The connection is the owner's, in autocommit."""
     entries = cut_at.until
-    ranges = cut(connection, entries, max(1, -(-entries // _ENTRIES_A_RANGE), jobs if entries > 100 * jobs else 1))
+    ranges = cut(connection, entries, max(1, -(-entries // ENTRIES_A_RANGE), jobs if entries > 100 * jobs else 1))
     with connection.transaction():
         installing.one_at_a_time(connection)
         installing.drop(connection, schema)

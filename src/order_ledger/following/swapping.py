@@ -8,7 +8,10 @@ the rows that were compared.
 Swapping renames two schemas. A reader waits for nothing: its next statement finds the other copy, at the same position.
 """
 
+import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,6 +27,7 @@ from order_ledger.following.installing import Copy
 from order_ledger.following.live import Follower
 
 _MOST_NAMED = 5
+_PATIENCE_SECONDS = 1.0
 _ALONE = 0x6F6C7262  # "olrb": the first half of a lock whose second says of which projection
 
 _HOLDER = (
@@ -70,21 +74,31 @@ class Swapped(Struct, frozen=True):
     was: int
     side: str
     position: int
-    comparison: Comparison | None
+    comparison: Comparison
 
 
-def alone(url: str, name: str) -> Connection[TupleRow]:
-    """A connection of the owner's that holds, until it is closed, the right to rebuild, compare, swap and drop copies
-    of this projection. Raises `Refused` where another one holds it."""
-    connection = psycopg.connect(url, autocommit=True, application_name=f"order-ledger projections {name}")
-    connection.isolation_level = IsolationLevel.READ_COMMITTED
+@contextmanager
+def alone(url: str, name: str) -> Iterator[Connection[TupleRow]]:
+    """A connection of the owner's that holds, until it is given back, the right to rebuild, compare, swap and drop
+    copies of this projection. Raises `Refused` where another one holds it for longer than a moment."""
     key = (_ALONE, zlib.crc32(name.encode()) & 0x7FFFFFFF)
-    if connection.execute("SELECT pg_try_advisory_lock(%s::int, %s::int)", key).fetchone() != (True,):
-        holder = connection.execute(_HOLDER, key).fetchone()
-        connection.close()
-        since = f" since {holder[1]:%Y-%m-%d %H:%M:%S %Z} (database process {holder[0]})" if holder else ""
-        raise Refused(f"{name} is being rebuilt, compared or swapped by somebody else{since}: wait until that ends.")
-    return connection
+    with psycopg.connect(url, autocommit=True, application_name=f"order-ledger projections {name}") as connection:
+        connection.isolation_level = IsolationLevel.READ_COMMITTED
+        # Who was killed holds it until its server has noticed.
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while connection.execute("SELECT pg_try_advisory_lock(%s::int, %s::int)", key).fetchone() != (True,):
+            if time.monotonic() > deadline:
+                holder = connection.execute(_HOLDER, key).fetchone()
+                since = f" since {holder[1]:%Y-%m-%d %H:%M:%S %Z} (database process {holder[0]})" if holder else ""
+                raise Refused(
+                    f"{name} is being rebuilt, compared or swapped by somebody else{since}: wait until that ends."
+                )
+            time.sleep(_PATIENCE_SECONDS / 20)
+        try:
+            yield connection
+        finally:
+            if not connection.broken:
+                connection.execute("SELECT pg_advisory_unlock(%s::int, %s::int)", key)
 
 
 def read_copy(connection: Connection[TupleRow], name: str) -> Copy:
@@ -156,17 +170,16 @@ class Pair:
         return found, compared_at
 
     def swap(self, *, differing: bool = False) -> Swapped:
-        """Lets the side be read, and what was read be the side. Where both are of one version they are compared, and
-        must not differ unless they may. Nobody's time goes back. Raises `Differing` and `Refused`."""
+        """Lets the side be read, and what was read be the side. Copies of one version must not differ, unless they may.
+        Nobody's time goes back. Raises `Differing` and `Refused`."""
         self.catch_up()
-        found = None
-        if self.one_version:
-            found, compared_at, unsure = self._compare_in_snapshot()
-            if not (found.equal or differing):
-                raise Differing(self._projection.name, found, compared_at)
+        found, compared_at, unsure = self._compare_in_snapshot()
+        differing = differing or not self.one_version
+        if not (found.equal or differing):
+            raise Differing(self._projection.name, found, compared_at)
         with self._connection.transaction():
             position = self._bring_together()
-            if found is not None:
+            if self.one_version:
                 self._compare_what_is_left(found, unsure, position)
                 if not (found.equal or differing):
                     raise Differing(self._projection.name, found, position)
@@ -217,7 +230,7 @@ class Pair:
         while stands < position:
             stands = follower.advance(self._connection, position).position
 
-    def _exchange(self, position: int, found: Comparison | None) -> Swapped:
+    def _exchange(self, position: int, found: Comparison) -> Swapped:
         connection, read, side = self._connection, self.read, self.side
         if self.one_version:
             # Who follows the one part or the other goes on with it, whichever copy is read.
