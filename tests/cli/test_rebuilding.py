@@ -181,7 +181,7 @@ def test_report_status_as_of_a_moment(writing: Writing) -> None:
     [
         (("--as-of", "yesterday"), "is no time such as"),
         (("--as-of", "2026-11-22", "--position", "1"), "Give one of"),
-        (("--position", "-1"), "is not in the"),
+        (("--position", "-1"), "position"),
     ],
 )
 def test_a_moment_that_is_none(writing: Writing, options: tuple[str, ...], why: str) -> None:

@@ -72,7 +72,7 @@ class Metrics:
         children[1].observe(seconds)
 
     def observe(self, followers: list[dict[str, object]], policies: list[dict[str, object]]) -> None:
-        """Takes over what followers and policies say of themselves. A copy that was dropped is not spoken of any more."""
+        """Takes over what followers and policies say of themselves. A copy that was dropped is not spoken of again."""
         gauges = {"lag_events": self.lag_events, "lag_seconds": self.lag_seconds, "parked": self.parked}
         for gauge in gauges.values():
             gauge.clear()

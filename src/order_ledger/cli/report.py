@@ -27,7 +27,7 @@ def status(
     form: AsFormat = "table",
     as_json: AsJsonToo = False,
 ) -> None:
-    """How many orders are, or at a moment of the past were, in each state."""
+    """How many orders are in each state, now or at a moment of the past."""
     with asked("order_status", at=moment_of(as_of, as_recorded, position)) as connection:
         counts = order_status.count_by_state_now(connection)
     rows = list(counts.states.items())

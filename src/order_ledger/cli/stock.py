@@ -15,7 +15,7 @@ def stock(
     form: AsFormat = "table",
     as_json: AsJsonToo = False,
 ) -> None:
-    """How much of every item is, or at a moment of the past was, on hand, kept for orders, free, and waited for."""
+    """How much of every item is on hand, kept for orders, free, and waited for, now or at a moment of the past."""
     with asked("stock", at=moment_of(as_of, as_recorded, position)) as connection:
         found = list_stock_now(connection, Asked())
     if as_json or form == "json":
