@@ -14,6 +14,8 @@ from starlette.responses import Response
 
 from order_ledger.api import (
     analytics,
+    document_files,
+    document_lists,
     item_commands,
     operation,
     order_commands,
@@ -64,7 +66,7 @@ def create_app(url: str, master: MasterKey) -> Dispatch:
     )
     modules = (
         session, order_commands, order_lists, order_reads, item_commands, party_commands, operation, analytics,
-        stock_lists,
+        stock_lists, document_lists, document_files,
     )  # fmt: skip
     for module in modules:
         app.include_router(module.router)

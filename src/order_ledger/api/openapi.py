@@ -9,6 +9,7 @@ PROBLEMS = {
     "401": "No token, or one that is not valid.",
     "403": "The role may not; `roles` names those that may.",
     "404": "There is no such thing, or it is not yours to see.",
+    "406": "It is not made in this form; `detail` says why.",
     "409": "Refused: `blocked_by` says what is missing and who can mend it.",
     "412": "The history went on after the version in If-Match.",
     "413": "The body is too large.",

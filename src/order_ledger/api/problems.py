@@ -46,6 +46,20 @@ class TooLarge(Invalid):
     code = "too_large"
 
 
+class NotAcceptable(Refusal):
+    """There is such a thing, but not in the form that was asked for."""
+
+    code = "not_made_in_this_form"
+
+
+class Faulty(Refusal):
+    """What was to be answered is not what it was before: it is not given out, and somebody has to look."""
+
+    code = "file_differs"
+
+
+STATUS[NotAcceptable] = (406, "Not in this form")
+STATUS[Faulty] = (500, "A fault of ours")
 STATUS[TooLarge] = (413, "Body too large")
 
 

@@ -39,7 +39,7 @@ def made_with() -> str:
 def as_pdf(document: Opened) -> bytes:
     """The bytes; the same document gives the same. Raises `NotMadeInThisForm` for a layout that there is not."""
     event = document.event
-    layout = _layout(getattr(event, "layout", "1"))
+    layout = _layout(document.layout)
     day = datetime.combine(event.issued_on, time(), UTC)
     written = page(document, layout)
     typeset = _typeset(layout, written, day)

@@ -1,6 +1,7 @@
 """A document as it is rendered: the event, and what of it is sealed, opened. Pure."""
 
 from decimal import Decimal
+from typing import Any
 
 from msgspec import Struct
 
@@ -19,6 +20,11 @@ class OpenedInvoice(Struct, frozen=True):
     ship_to: Address | None
 
     @property
+    def layout(self) -> str:
+        """The version of its template."""
+        return self.event.layout
+
+    @property
     def erased(self) -> bool:
         """Whether the keys of what is sealed in it are gone."""
         return self.buyer is None or self.ship_to is None
@@ -31,6 +37,11 @@ class OpenedReceipt(Struct, frozen=True):
     payer: Contact | None
 
     @property
+    def layout(self) -> str:
+        """The version of its template; there is one for receipts."""
+        return "1"
+
+    @property
     def erased(self) -> bool:
         """Whether the key of what is sealed in it is gone."""
         return self.payer is None
@@ -38,7 +49,7 @@ class OpenedReceipt(Struct, frozen=True):
 
 Opened = OpenedInvoice | OpenedReceipt
 
-SEALED = {"buyer": Buyer, "ship_to": Address, "payer": Contact}
+SEALED: dict[str, Any] = {"buyer": Buyer, "ship_to": Address, "payer": Contact}
 """The sealed fields of documents, and what is in them."""
 
 
