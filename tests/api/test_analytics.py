@@ -57,6 +57,12 @@ def test_who_may_not_is_told_who_may(atelier: Atelier, path: str, refused: tuple
     assert atelier.analyst.http.get(path, headers={"Authorization": "Bearer none"}).status_code == 401
 
 
+def test_whoever_acts_for_a_consumer_may_no_more_than_they(atelier: Atelier) -> None:
+    for path in (FULFILMENT, STOCK):
+        acting = {"Ledger-On-Behalf-Of": str(atelier.consumer.person)}
+        assert atelier.customer_service.http.get(path, headers=acting).status_code == 403
+
+
 def test_administrators_see_stock_and_no_measures(atelier: Atelier) -> None:
     assert atelier.administrator.get(STOCK).status_code == 200
     assert atelier.administrator.get(FULFILMENT).status_code == 403

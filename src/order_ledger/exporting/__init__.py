@@ -1,1 +1,1 @@
-"""The ledger's own, given out: entries as they are."""
+"""The ledger's own, given out: entries as they are, tables for analysts, a log for those who look at processes."""

@@ -3,7 +3,6 @@
 Both are written as they are told, event by event; types that nothing is of are left out.
 """
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
 from typing import IO, Any
+
+import msgspec
 
 from order_ledger.exporting.ocel.telling import OBJECTS, Form, Plain, Thing, Told, attributes_of
 from order_ledger.journal.names import EVENTS
@@ -64,7 +65,7 @@ class JsonFile:
     def _write(self, file: IO[str], which: int, type_: str, told: Mapping[str, Any]) -> None:
         file.write(",\n" if self._types[which] else "\n")
         self._types[which][type_] = None
-        file.write(json.dumps(told, ensure_ascii=False, separators=(",", ":")))
+        file.write(msgspec.json.encode(told).decode())
 
     def _end(self) -> None:
         self._file.write('\n],\n"objects": [')
@@ -76,7 +77,7 @@ class JsonFile:
             "eventTypes": [_declared(name, attributes_of(_EVENTS[name])) for name in events],
             "objectTypes": [_declared(name, OBJECTS[name]) for name in objects],
         }
-        self._file.write("\n],\n" + json.dumps(declared, ensure_ascii=False)[1:] + "\n")
+        self._file.write("\n],\n" + msgspec.json.encode(declared).decode()[1:] + "\n")
 
 
 class SqliteFile:
