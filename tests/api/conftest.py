@@ -115,6 +115,7 @@ class Ledger:
     def __init__(self, url: str, database: str, home: Path) -> None:
         self.url = url
         self.database = database
+        self.home = home
         self.journal = Journal(database, master_key(home))
         self.tokens = Tokens(self.journal.master.derive(b"tokens"))
         self.administration = Administration(self.journal)

@@ -1,4 +1,4 @@
-"""`report fulfilment` and `report stock`, as people and scripts call them."""
+"""The reports but that of states, and the list of policies, as people and scripts call them."""
 
 import csv
 import io
@@ -7,13 +7,17 @@ import pytest
 
 from order_ledger.items.item import item_id, stock_id
 from order_ledger.orders.events import OrderConfirmed
+from order_ledger.policies.engine.finding import names as policies
 from order_ledger.stock.events import StockReceived
 from tests.cli.test_read_models import ORDER, Ran, writing
+from tests.examples import BOOK_PLACED, CONFIRMED, paid, shipped
 from tests.following.histories import SELLER, START, placed
 from tests.following.writing import Writing
+from tests.policies.conftest import journal, shop
+from tests.policies.shop import Shop
 from tests.projections.test_stock import LISTED
 
-__all__ = ["writing"]
+__all__ = ["journal", "shop", "writing"]
 
 
 def test_report_fulfilment_in_every_form(writing: Writing) -> None:
@@ -54,3 +58,47 @@ def test_report_stock_in_every_form(writing: Writing) -> None:
     (row,) = csv.DictReader(io.StringIO(Ran(url, "report", "stock", "--format", "csv").out))
     assert (row["sku"], row["on_hand"], row["reserved"]) == ("STOOL", "4", "0")
     assert "STOOL" in Ran(url, "report", "stock").out
+
+
+def test_report_documents_in_every_form(shop: Shop) -> None:
+    url = shop.journal.url
+    order = shop.ordered(BOOK_PLACED, CONFIRMED, paid("21.00"), shipped((1, 3)))
+    shop.issues()
+    (receipt, invoice) = shop.numbers(order)
+    ran = Ran(url, "report", "documents", "--json")
+    assert (ran.document["holds"], ran.document["orders"], ran.document["documents"]) == (True, 1, 2)
+    assert [each["series"] for each in ran.document["series"]] == [invoice[:-7], receipt[:-7]]
+    assert "nobody runs issue_documents" in ran.err
+    assert Ran(url, "report", "documents", "--format", "csv").out.splitlines() == [
+        "code,what,order,number,currency,expected,found"
+    ]
+    assert invoice[:-7] in Ran(url, "report", "documents").out
+
+
+def test_report_documents_fails_where_anything_does_not_hold(shop: Shop) -> None:
+    shop.ordered(BOOK_PLACED, CONFIRMED, paid("21.00"))
+    ran = Ran(shop.journal.url, "report", "documents", "--format", "csv")
+    assert ran.code == 1 and "1 things do not hold" in ran.err
+    (row,) = csv.DictReader(io.StringIO(ran.out))
+    assert (row["code"], row["order"], row["expected"], row["found"]) == (
+        "receipt_missing", BOOK_PLACED.number, "21.00", "0",
+    )  # fmt: skip
+
+
+def test_policies_list_and_retry(shop: Shop) -> None:
+    url = shop.journal.url
+    assert Ran(url, "policies", "list", "--json").document["never_ran"] == list(policies())
+    shop.changes(vat_id=None)
+    order = shop.ordered(BOOK_PLACED, CONFIRMED, paid("21.00"))
+    shop.issues()
+    document = Ran(url, "policies", "list", "--json").document
+    (found,) = document["policies"]
+    assert (found["name"], found["lag_events"], found["open_cases"], found["running"]) == (
+        "issue_documents", 0, 1, False,
+    )  # fmt: skip
+    (case,) = document["open_cases"]
+    assert (case["stream"], case["code"], case["who"]) == (str(order), "seller_incomplete", ["administrator"])
+    table = Ran(url, "policies", "list").out
+    assert "issue_documents" in table and "BR-CO-26" in table
+    assert Ran(url, "policies", "retry", "issue_documents").err == "to be tried again: 1\n"
+    Ran(url, "policies", "retry", "nothing").failed_saying("There is no policy nothing.")

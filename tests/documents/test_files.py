@@ -77,6 +77,7 @@ def test_another_process_on_another_day_gives_the_same_bytes() -> None:
 @pytest.mark.parametrize("document", [INVOICE, NOTE], ids=["invoice", "note"])
 def test_the_xml_is_inside_the_pdf(document: OpenedInvoice) -> None:
     reader = pypdf.PdfReader(BytesIO(as_pdf(document)))
+    assert reader.pdf_header == "%PDF-1.7"
     assert reader.attachments["factur-x.xml"] == [as_xml(document)]
     described = reader.trailer["/Root"]["/Metadata"].get_object().get_data().decode()  # type: ignore[index]
     assert "<fx:ConformanceLevel>EN 16931</fx:ConformanceLevel>" in described

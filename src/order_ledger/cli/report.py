@@ -3,6 +3,7 @@
 import typer
 
 from order_ledger.cli.answers import AsFormat, AsJsonToo, answer_csv, answer_json, answer_rows
+from order_ledger.cli.documents import documents
 from order_ledger.cli.fulfilment import fulfilment
 from order_ledger.cli.moments import AsOf, AsRecorded, AtPosition, moment_of
 from order_ledger.cli.stock import stock
@@ -12,6 +13,7 @@ from order_ledger.queries import order_status
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="What the read models say.")
 app.command()(fulfilment)
 app.command()(stock)
+app.command()(documents)
 
 
 @app.callback()

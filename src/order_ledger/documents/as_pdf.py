@@ -15,7 +15,7 @@ from typing import Any, Literal
 import facturx
 import msgspec
 import typst
-from pypdf import PdfWriter
+from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject, TextStringObject
 
 from order_ledger.documents.as_xml import as_xml
@@ -102,7 +102,9 @@ def _typeset(layout: str, written: dict[str, object], day: datetime) -> bytes:
 
 def _without_clock(pdf: bytes, moment: datetime) -> bytes:
     """The same file with the day of issue wherever the embedding library wrote the time it was made at."""
-    writer = PdfWriter(clone_from=BytesIO(pdf))
+    reader = PdfReader(BytesIO(pdf))
+    writer = PdfWriter(clone_from=reader)
+    writer.pdf_header = reader.pdf_header
     stamp = moment.strftime("D:%Y%m%d%H%M%S+00'00'")
     writer.add_metadata({"/CreationDate": stamp, "/ModDate": stamp})
     root: Any = writer.root_object
