@@ -46,10 +46,10 @@ def rows(known: Fulfilment) -> Rows:
         "inspection": sorted(
             (order.id, each.line, each.item, each.required, each.passed, each.at) for each in known.first_attempts
         ),
-        "rework": [
+        "rework": sorted(
             (order.id, each.version, each.line, each.run, each.step, each.item, each.begun_at, each.done_at)
             for each in known.reworks
-        ],
+        ),
         "returned": [(order.id, *cell) for cell in returned(known)],
         "refund": list(_refund_rows(known)),
         "waiting": [(order.id, role, what) for role, what in _waiting(known)],

@@ -39,7 +39,11 @@ def test_report_fulfilment_in_every_form(writing: Writing) -> None:
 
     table = Ran(url, "report", "fulfilment", "--from", "2026-11-21", "--to", "2026-11-22T00:00:00+01:00").out
     assert f"all, at position {position}" in table
-    assert "placed to confirmed" in table and "waiting now" in table
+    assert "placed to confirmed" in table and "waiting now" in table and "by item" not in table
+    grouped = Ran(url, "report", "fulfilment", "--group-by", "item").out
+    assert [row.split() for row in grouped.splitlines() if row.startswith("SKU-1")] == [
+        ["SKU-1,", "Stool", "no.", "1", "1", "0", "–", "–", "–", "–", "–"]
+    ]
 
 
 @pytest.mark.parametrize("option", ["--from", "--to"])

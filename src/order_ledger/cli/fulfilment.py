@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from order_ledger.cli.answers import AsFormat, AsJsonToo, answer_csv, answer_json, answer_rows
 from order_ledger.cli.moments import AsOf, AsRecorded, AtPosition, moment_of
 from order_ledger.cli.up_to_date import asked
-from order_ledger.queries.fulfilment import Asked, GroupBy, Hours, Measures, Report, measure_now
+from order_ledger.queries.fulfilment import Asked, Group, GroupBy, Hours, Measures, Report, measure_now
 
 Figure = int | float | None
 Line = tuple[str, Figure, Figure, Figure, Figure, Figure, Figure]
 COLUMNS = ("measure", "n", "rate", "mean h", "median h", "p90 h", "p95 h")
+GROUP_COLUMNS = ("group", "orders", "delivered", "median h", "p90 h", "on time", "first pass", "returned")
 _WHOLE = "all"
 
 
@@ -85,15 +86,32 @@ def _groups(report: Report) -> Iterator[tuple[str, Measures]]:
 
 
 def _answer_tables(report: Report) -> None:
-    for name, measures in _groups(report):
-        rows = [(what, n, _per_cent(rate), *hours) for what, n, rate, *hours in lines(measures)]
-        answer_rows(COLUMNS, rows, title=f"{name}, at position {report.position}")
+    rows = [(what, n, _per_cent(rate), *hours) for what, n, rate, *hours in lines(report)]
+    answer_rows(COLUMNS, rows, title=f"{_WHOLE}, at position {report.position}")
+    if report.group_by is not None:
         print()
+        answer_rows(GROUP_COLUMNS, list(map(_group_row, report.groups)), title=f"by {report.group_by}")
     waits = [
         (each.role, each.state, each.orders, each.median_hours, each.longest_hours, each.held_hours)
         for each in report.waiting.by_role
     ]
+    print()
     answer_rows(("waits for", "in state", "orders", "median h", "longest h", "held h"), waits, title="waiting now")
+
+
+def _group_row(group: Group) -> tuple[Any, ...]:
+    """The figures that groups are compared by; JSON and CSV have all of them."""
+    whole = group.durations_hours["placed_to_delivered"]
+    return (
+        group.name,
+        group.orders,
+        group.delivered,
+        whole.median,
+        whole.p90,
+        _per_cent(group.on_time.instant.rate),
+        _per_cent(group.first_pass_yield.rate),
+        _per_cent(group.returns.rate),
+    )
 
 
 def _per_cent(rate: Figure) -> str | None:
