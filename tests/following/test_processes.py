@@ -23,14 +23,17 @@ from order_ledger.entries import Event
 from order_ledger.following import installing, lag
 from order_ledger.following.live import Follower
 from order_ledger.following.projections import find
+from order_ledger.following.rebuilding import rebuild
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import MasterKey
+from tests.following import dying
 from tests.following.comparing import differing_bytes
 from tests.following.histories import an_id, placed, random_history
 from tests.following.toys import tally_projection
 from tests.following.writing import Writing
 
+ROOT = Path(__file__).parents[2]
 ORDERS = [an_id(f"order {number}") for number in range(60)]
 
 
@@ -53,11 +56,11 @@ def process(url: str, *command: str) -> Iterator["subprocess.Popen[str]"]:
 
 @contextmanager
 def load(writing: Writing, random: Random) -> Iterator[None]:
-    """Entries are written all the while."""
+    """Entries are written all the while, some hundreds a second."""
     stop = threading.Event()
 
     def write() -> None:
-        while not stop.is_set():
+        while not stop.wait(0.02):
             orders = random.sample(ORDERS, 5)
             events = [(order, event) for order in orders for event in some(random, order in writing.heads)]
             writing.write_all(events)
@@ -82,15 +85,16 @@ def until(holds: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
 def test_killed_at_random_moments_under_load(
-    writing: Writing, connection: Connection[TupleRow], journal: Journal
+    writing: Writing, connection: Connection[TupleRow], journal: Journal, kills: int
 ) -> None:
-    """The rows are those of a fresh fold: not a byte differs."""
+    """The rows are those of a fresh fold, and of a rebuild: not a byte differs."""
     random, projection = Random(11), find("order_status")
     installing.install(connection, projection)
     positions = []
     with load(writing, random):
-        for _ in range(4):
+        for _ in range(kills):
             before = lag.status(connection)[0].position
             with process(journal.url, "follow", "order_status") as follower:
                 until(lambda: lag.status(connection)[0].position > before)  # noqa: B023
@@ -103,6 +107,27 @@ def test_killed_at_random_moments_under_load(
     assert Follower(journal.url, projection).catch_up(end) == end
     assert lag.status(connection)[0].parked == 0
     assert differing_bytes(connection, projection, journal.codec) == 0
+    done = rebuild(journal.url, projection)
+    assert done.comparison is not None and done.comparison.equal and done.position == end
+
+
+@pytest.mark.parametrize("point", dying.POINTS)
+def test_killed_at_a_chosen_point(
+    writing: Writing, connection: Connection[TupleRow], journal: Journal, point: str
+) -> None:
+    """A batch has happened whole, or not at all."""
+    random, projection = Random(13), find("order_status")
+    writing.write_all([(order, event) for order in ORDERS for event in some(random, False)])
+    with subprocess.Popen([sys.executable, "-m", "tests.following.dying", journal.url, point], cwd=ROOT) as follower:
+        assert follower.wait(60) == -signal.SIGKILL
+    stands = lag.status(connection)[0].position
+    assert stands == (2 if point == "after committing" else 1) * dying.BATCH
+    end = lag.settled_end(connection)
+    assert Follower(journal.url, projection).catch_up(end) == end > 3 * dying.BATCH
+    assert lag.status(connection)[0].parked == 0
+    assert differing_bytes(connection, projection, journal.codec) == 0
+    done = rebuild(journal.url, projection)
+    assert done.comparison is not None and done.comparison.equal
 
 
 def test_two_processes_on_one_part_fold_nothing_twice(
