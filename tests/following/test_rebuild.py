@@ -16,7 +16,8 @@ from psycopg.rows import TupleRow
 
 from order_ledger.entries import Entry
 from order_ledger.following import Projection, installing, lag, rebuilding
-from order_ledger.following.jobs import Interrupted
+from order_ledger.following.building import Cut
+from order_ledger.following.jobs import Interrupted, build_ranges
 from order_ledger.following.keeping import keep
 from order_ledger.following.live import Follower
 from order_ledger.following.parking import parked_streams, retry
@@ -25,6 +26,7 @@ from order_ledger.following.ranges import cut
 from order_ledger.following.rebuilding import compare_copies, rebuild
 from order_ledger.following.swapping import Differing, Pair, Refused, Swapped, alone, choose_side, drop
 from order_ledger.journal.journal import Journal
+from order_ledger.journal.migrations import migrate
 from order_ledger.orders.events import NoteAdded
 from tests.following import toys
 from tests.following.comparing import differing_bytes
@@ -424,6 +426,19 @@ def test_a_new_version_may_differ_and_is_swapped_in(
         swap(journal.url, second, back=True)
 
 
+def test_of_the_version_that_was_read_one_copy_stays(
+    writing: Writing, connection: Connection[TupleRow], journal: Journal, tmp_path: Path
+) -> None:
+    first, second = tally_projection(tmp_path), tally_projection(tmp_path, 2)
+    Follower(journal.url, first).catch_up(writing.write(ORDERS[0], placed()))
+    assert rebuild(journal.url, first).side == "tally__1"
+    with pytest.raises(Refused, match="Both copies are of version 1, and this program has version 2"):
+        swap(journal.url, second)
+    assert rebuild(journal.url, second).side == "tally__1"
+    assert schemas(connection, "tally") == ["tally", "tally__1"]
+    assert installing.versions(connection, "tally") == {2: "tally", 1: "tally__1"}
+
+
 def test_other_tables_of_another_version_are_not_compared(
     writing: Writing, connection: Connection[TupleRow], journal: Journal, tmp_path: Path
 ) -> None:
@@ -502,3 +517,12 @@ def _followers(connection: Connection[TupleRow]) -> int:
     ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def test_a_process_that_fails_says_why_and_that_it_goes_on(database: str, tmp_path: Path) -> None:
+    """Its own words reach the one that started it, and the other processes are ended."""
+    migrate(database)
+    with psycopg.connect(database, autocommit=True) as connection:
+        installing.install(connection, find("order_status"))
+    with pytest.raises(Interrupted, match=r'"range" does not exist.* Rebuild again: it goes on'):
+        build_ranges(database, find("order_status"), "order_status", Cut(until=0), 2, lambda done, of: None)

@@ -149,6 +149,11 @@ class Pair:
         self.read = read_copy(connection, projection.name)
         self.side = side
         self.one_version = self.read.version == side.version
+        if self.one_version and side.version != projection.version:
+            raise Refused(
+                f"Both copies are of version {side.version}, and this program has version {projection.version} of "
+                f"{projection.name}: run the program that came with version {side.version}."
+            )
 
     def catch_up(self) -> None:
         """Folds into both what is final now."""
@@ -214,11 +219,12 @@ class Pair:
         for copy in self._ours():
             for mark in marks[copy]:
                 self._advance(copy, mark, furthest)
-        behind = min(mark.position for mark in self._bookmarks(self.side))
-        if behind < max(mark.position for mark in self._bookmarks(self.read)):
+        stand = [mark.position for mark in self._bookmarks(self.side)]
+        behind = min(stand) < max(mark.position for mark in self._bookmarks(self.read))
+        if behind:
             raise Refused(
-                f"Version {self.side.version} of {self._projection.name} stands at position {behind}, behind the one "
-                f"that is read, and this program has version {self._projection.version}: let the program that came "
+                f"Version {self.side.version} of {self._projection.name} stands at position {min(stand)}, behind the "
+                f"one that is read, and this program has version {self._projection.version}: let the program that came "
                 "with it follow it first."
             )
         return furthest
@@ -236,6 +242,8 @@ class Pair:
             # Who follows the one part or the other goes on with it, whichever copy is read.
             installing.divide(connection, side.schema, self._bookmarks(read)[0].parts)
         aside = f"{self._projection.name}__{read.version}"
+        if aside != side.schema:
+            installing.drop(connection, aside)  # a copy of the version that was read, from before: there is one place
         installing.rename(connection, read.schema, between := f"{read.schema}__swapping")
         installing.rename(connection, side.schema, read.schema)
         installing.rename(connection, between, aside)
