@@ -88,8 +88,9 @@ def test_the_tour(running: dict[str, str]) -> None:
     assert '"status":"confirmed"' in said[4]
     assert '"roles":["ip_owner"]' in said[5]
     assert "OrderConfirmed" in said[6] and "ip owner" in said[6]
-    assert "order_status" in said[9]
-    assert "ROTOR-200" in said[10] and "placed to confirmed" in said[10]
+    assert "DEMO-INV-" in said[7] and "does not hold" not in said[7]
+    assert "order_status" in said[10]
+    assert "ROTOR-200" in said[11] and "placed to confirmed" in said[11]
     assert "events and" in done.stderr and "entries and" in done.stderr
 
 

@@ -3,6 +3,7 @@
 import sys
 from typing import Annotated
 
+import psycopg
 import typer
 from rich.console import Console
 from rich.panel import Panel
@@ -15,6 +16,7 @@ from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import Unfit, migrate
 from order_ledger.journal.sealing import CannotOpen, master_key
 from order_ledger.policies.engine import finding as policies
+from order_ledger.policies.engine.running import begin
 from order_ledger.processes import Child, exit_on_sigterm, supervise
 from order_ledger.settings import Settings
 from order_ledger.values import Contact
@@ -37,6 +39,7 @@ def up(
     try:
         with server_for(settings) as url:
             migrate(url)
+            _begin_policies(url)
             _first_account(settings, url)
             listening = listen(settings)
             host, chosen = listening.getsockname()[:2]
@@ -73,6 +76,13 @@ def serve() -> None:
         typer.echo(f"order-ledger: {error}", err=True)
         raise typer.Exit(1) from None
     raise typer.Exit(code)
+
+
+def _begin_policies(url: str) -> None:
+    """Before the door opens, so that those that are new here miss nothing that is asked for at it."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name in policies.names():
+            begin(connection, name)
 
 
 def _first_account(settings: Settings, url: str) -> None:

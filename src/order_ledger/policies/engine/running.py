@@ -64,6 +64,16 @@ class _Conflict(Exception):
         self.remembered = remembered
 
 
+def begin(connection: Connection[TupleRow], policy: str, begin_at: int | None = None) -> bool:
+    """Lets a policy that is new here begin: at the settled end, or with the entry at this position. Answers whether it
+    was new. Before anybody can ask for anything, a policy that begins misses nothing."""
+    first = lag.settled_end(connection) if begin_at is None else max(begin_at - 1, 0)
+    made = connection.execute(
+        "INSERT INTO policies.bookmark (policy, position) VALUES (%s, %s) ON CONFLICT DO NOTHING", (policy, first)
+    )
+    return made.rowcount == 1
+
+
 class Runner:
     """One policy in one process. `reached` is told of each step of a transaction, as it is taken."""
 
@@ -101,19 +111,14 @@ class Runner:
         said = []
         name = self.policy.name
         with connection.transaction():
-            end = lag.settled_end(connection)
-            first = end if begin_at is None else max(begin_at - 1, 0)
-            made = connection.execute(
-                "INSERT INTO policies.bookmark (policy, position) VALUES (%s, %s) ON CONFLICT DO NOTHING", (name, first)
-            ).rowcount
+            is_new = begin(connection, name, begin_at)
             position = self._lock(connection)
-            if made:
+            if is_new:
                 said.append(f"{name} is new here, and answers what comes after position {position}")
-            elif begin_at is not None and first > position:
-                raise CannotAnswer(
-                    f"{name} stands at {position}: beginning at {begin_at} would skip what comes before."
-                )
-            elif begin_at is not None and first < position:
+            elif begin_at is not None and begin_at - 1 > position:
+                raise CannotAnswer(f"{name} stands at {position}: beginning at {begin_at} would skip entries.")
+            elif begin_at is not None and begin_at - 1 < position:
+                first = max(begin_at - 1, 0)
                 connection.execute("UPDATE policies.bookmark SET position = %s WHERE policy = %s", (first, name))
                 said.append(f"{name} goes back from position {position} to {first}; what it did stays done")
             said += self.policy.check(connection)
