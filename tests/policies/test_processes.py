@@ -16,6 +16,7 @@ from psycopg.errors import InsufficientPrivilege
 
 from order_ledger.journal.database_roles import as_role
 from order_ledger.policies.engine import status
+from tests.cli.test_read_models import Ran
 from tests.examples import BOOK_PLACED, CONFIRMED, paid, shipped
 from tests.policies.shop import Shop, gapless
 
@@ -84,6 +85,10 @@ def test_stopped_in_order(shop: Shop) -> None:
     with policy(shop, "--from", "1") as process:
         (order,) = orders(shop, 1)
         until(lambda: len(shop.issued(order)) == 2)
+        (later,) = orders(shop, 1)
+        report = Ran(shop.journal.url, "report", "documents", "--json")
+        assert (report.document["holds"], report.document["documents"], report.err) == (True, 4, "")
+        assert len(shop.issued(later)) == 2, "the report waited for it"
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (0, "")
