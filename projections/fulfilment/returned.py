@@ -25,6 +25,8 @@ Place = tuple[str, int, str, UUID]
 def returned(known: Fulfilment) -> list[Cell]:
     """The units of every return, in the order of return, line, reason and shipment."""
     order, requested, received = known.order, dict[Place, int](), dict[Place, int]()
+    if not order.returns and not any(line.returned for line in order.lines.values()):
+        return []
     arrived = {line: _arrivals(order, line) for line in order.lines}
     asked_back = {line: _Queue(arrivals) for line, arrivals in arrived.items()}
     came_back = {line: _Queue(arrivals) for line, arrivals in arrived.items()}
