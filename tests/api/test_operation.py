@@ -85,7 +85,9 @@ def test_metrics_count_requests_by_route(atelier: Atelier) -> None:
     text = atelier.auditor.get("/metrics").text
 
     assert 'order_ledger_requests_total{method="POST",route="/v1/orders",status="201"}' in text
-    assert 'order_ledger_follower_lag_events{part="' in text
+    labels = '{part="1",projection="order_status",read="yes",version="1"}'
+    for gauge in ("lag_events", "lag_seconds", "parked"):
+        assert f"order_ledger_follower_{gauge}{labels}" in text
     assert atelier.consumer.get("/metrics").status_code == 403
 
 

@@ -14,9 +14,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from order_ledger.cli.answers import AsJson, Failed, answer_json, say
 from order_ledger.cli.moments import AsOf, AsRecorded, AtPosition, moment_of
 from order_ledger.embedded_postgres import server_for
-from order_ledger.following.asking import Moment, build_view, drop_view
+from order_ledger.following.asking import build_view, drop_view
 from order_ledger.following.comparing import Comparison
-from order_ledger.following.contract import Projection
 from order_ledger.following.jobs import Interrupted
 from order_ledger.following.projections import find
 from order_ledger.following.rebuilding import Phase, Rebuilt, Told, compare_copies, rebuild
@@ -56,10 +55,15 @@ def rebuild_projection(
     """
     projection, at = find(name), moment_of(as_of, as_recorded, position)
     count = jobs or os.cpu_count() or 1
+    if at is not None:
+        with _done_or_failed(as_json) as (url, told):
+            view = build_view(url, projection, at, jobs=count, told=told)
+        if as_json:
+            answer_json(view)
+        else:
+            say(f"{name} as of that moment is in {view.schema}, made of the journal up to position {view.position}.")
+        return
     with _done_or_failed(as_json) as (url, told):
-        if at is not None:
-            _view(url, projection, at, count, told, as_json)
-            return
         began = time.monotonic()
         done = rebuild(url, projection, jobs=count, told=told)
     seconds = round(time.monotonic() - began, 3)
@@ -126,14 +130,6 @@ def drop_projection(
         answer_json({"dropped": dropped})
     else:
         say(f"dropped {dropped}")
-
-
-def _view(url: str, projection: Projection, at: Moment, jobs: int, told: Told, as_json: bool) -> None:
-    view = build_view(url, projection, at, jobs=jobs, told=told)
-    if as_json:
-        answer_json(view)
-    else:
-        say(f"{view.name} as of that moment is in {view.schema}, from the journal up to position {view.position}.")
 
 
 @contextmanager
