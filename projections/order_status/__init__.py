@@ -64,6 +64,7 @@ LEAVES_STATE: frozenset[type[Event]] = frozenset(
 """What happens often, and neither moves an order nor names a shipment."""
 
 _LONGEST_TERM = 200
+_NAMING_NUMBERS = frozenset((OrderShipped, TrackingCorrected, ReturnShipped))
 
 
 class OrderStatus(Struct, frozen=True):
@@ -110,6 +111,8 @@ _compact = Compact(OrderStatus)
 
 
 def _number_shipped_under(event: OrderEvent) -> tuple[str, ...]:
+    if type(event) not in _NAMING_NUMBERS:
+        return ()
     match event:
         case OrderShipped(tracking_number=str(number)) | TrackingCorrected(tracking_number=number):
             return (number,)

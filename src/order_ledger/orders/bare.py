@@ -16,12 +16,15 @@ from order_ledger.values import Sealed
 
 __all__ = ["evolve_bare"]
 
+_SAYING_MORE = frozenset((OrderPlaced, AddressChanged, ShipmentProgressed))
 _NOTHING_SEALED: Sealed[None] = Sealed("", "")
 
 
 def evolve_bare(order: Order | None, entry: Entry[OrderEvent]) -> Order:
     """The order after this entry, as `evolve` has it, without anything personal."""
     event = entry.event
+    if type(event) not in _SAYING_MORE:
+        return evolve(order, entry)
     order = evolve(order, _without_personal_data(entry))
     if isinstance(event, ShipmentProgressed):
         return _without_carriers_own_numbers(order, event.shipment)

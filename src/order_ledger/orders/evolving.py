@@ -107,7 +107,7 @@ def evolve(order: Order | None, entry: Entry[OrderEvent]) -> Order:
     before they were ordered); such an order then has no number, no lines named, and an unknown consumer.
     """
     event = entry.event
-    if isinstance(event, OrderPlaced):
+    if type(event) is OrderPlaced:
         return _placed(event, entry)
     if order is None:
         order = _placed(_UNKNOWN, entry)
@@ -116,41 +116,61 @@ def evolve(order: Order | None, entry: Entry[OrderEvent]) -> Order:
 
 def _after(order: Order, event: OrderEvent, entry: Entry[OrderEvent]) -> Order:
     at = entry.at
+    # What happens most stands first: every case that is looked at in vain costs as much as a change of the order.
     match event:
-        case OrderPlaced():
-            return order
-        case OrderConfirmed(promised_by=promised_by):
-            if promised_by is None:
-                return replace(order, confirmed=True, confirmed_at=at)
-            return replace(order, confirmed=True, confirmed_at=at, promised_by=promised_by, delay_expected=False)
+        case ShipmentProgressed():
+            return _progressed(order, event, entry)
         case OrderShipped():
             return _shipped(order, event, entry)
         case OrderDelivered():
             return _since(_delivered(order, event, entry), entry)
-        case ShipmentProgressed():
-            return _progressed(order, event, entry)
-        case NotificationSent(message_id=message):
-            return replace(order, notifications={**order.notifications, message: "sent"})
-        case NotificationFailed(message_id=message, final=final):
-            if order.notifications.get(message) == "sent":
-                return order
-            state: NotificationState = "given_up" if final else "failed"
-            return replace(order, notifications={**order.notifications, message: state})
+        case OrderCompleted(cause=cause):
+            return replace(order, completed_by=cause)
+        case OrderConfirmed(promised_by=promised_by):
+            if promised_by is None:
+                return replace(order, confirmed=True, confirmed_at=at)
+            return replace(order, confirmed=True, confirmed_at=at, promised_by=promised_by, delay_expected=False)
         case PaymentRecorded():
             return _paid(order, event)
         case StockAllocated(lines=allocations):
             for allocation in allocations:
                 order = _allocated(order, allocation)
             return order
-        case StockShortageFound():
-            return _short(order, event)
-        case ShortageResolved():
-            return _since(_shortage_resolved(order, event, entry), entry)
+        case ProductionStepCompleted():
+            return _step_completed(order, event)
+        case InspectionItemCompleted(line=number, run=run, item=item, attempt=attempt, passed=passed):
+            return _checked(order, number, run, item, Check(attempt, "passed" if passed else "failed", at))
+        case ProductionStarted(line=number, run=run, quantity=quantity):
+            line = order.lines.get(number)
+            return _with(order, replace(line, runs=(*line.runs, Run(run, quantity)))) if line else order
+        case ProductionCompleted(line=number, run=run, quantity=quantity):
+            line = order.lines.get(number)
+            if line is None:
+                return order
+            runs = tuple(replace(made, completed=True) if made.run == run else made for made in line.runs)
+            return _with(order, replace(line, runs=runs, produced=line.produced + quantity))
         case ManufacturerAssigned(lines=numbers, manufacturer=manufacturer):
             for number in numbers:
                 if line := order.lines.get(number):
                     order = _with(order, replace(line, manufacturer=manufacturer))
             return order
+        case NotificationSent(message_id=message):
+            return replace(order, notifications={**order.notifications, message: "sent"})
+        case InvoiceIssued():
+            return _invoiced(order, event)
+        case ReceiptIssued(payment=payment):
+            return replace(order, receipts=order.receipts | {payment})
+        case OrderPlaced():
+            return order
+        case NotificationFailed(message_id=message, final=final):
+            if order.notifications.get(message) == "sent":
+                return order
+            state: NotificationState = "given_up" if final else "failed"
+            return replace(order, notifications={**order.notifications, message: state})
+        case StockShortageFound():
+            return _short(order, event)
+        case ShortageResolved():
+            return _since(_shortage_resolved(order, event, entry), entry)
         case AddressChanged():
             return replace(
                 order,
@@ -159,21 +179,8 @@ def _after(order: Order, event: OrderEvent, entry: Entry[OrderEvent]) -> Order:
                 ship_to_region=event.ship_to_region,
                 zone=event.zone,
             )
-        case ProductionStarted(line=number, run=run, quantity=quantity):
-            line = order.lines.get(number)
-            return _with(order, replace(line, runs=(*line.runs, Run(run, quantity)))) if line else order
-        case ProductionStepCompleted():
-            return _step_completed(order, event)
-        case InspectionItemCompleted(line=number, run=run, item=item, attempt=attempt, passed=passed):
-            return _checked(order, number, run, item, Check(attempt, "passed" if passed else "failed", at))
         case ConcessionApproved(line=number, run=run, item=item, attempt=attempt):
             return _checked(order, number, run, item, Check(attempt, "conceded", at))
-        case ProductionCompleted(line=number, run=run, quantity=quantity):
-            line = order.lines.get(number)
-            if line is None:
-                return order
-            runs = tuple(replace(made, completed=True) if made.run == run else made for made in line.runs)
-            return _with(order, replace(line, runs=runs, produced=line.produced + quantity))
         case TrackingChecked(shipment=number, reachable=reachable):
             shipment = order.shipments.get(number)
             return _with_shipment(order, replace(shipment, link_reachable=reachable)) if shipment else order
@@ -181,8 +188,6 @@ def _after(order: Order, event: OrderEvent, entry: Entry[OrderEvent]) -> Order:
             return _tracking_corrected(order, event)
         case DeliveryRetracted(shipment=number):
             return _since(_retracted(order, number), entry)
-        case OrderCompleted(cause=cause):
-            return replace(order, completed_by=cause)
         case OrderRejected():
             return _ended(order, "rejected", entry)
         case OrderCancelled():
@@ -225,12 +230,8 @@ def _after(order: Order, event: OrderEvent, entry: Entry[OrderEvent]) -> Order:
             return _return_resolved(order, event, entry)
         case NoteAdded():
             return _noted(order, event, entry)
-        case InvoiceIssued():
-            return _invoiced(order, event)
         case CreditNoteIssued():
             return _credited(order, event)
-        case ReceiptIssued(payment=payment):
-            return replace(order, receipts=order.receipts | {payment})
         case _ as never:
             assert_never(never)
 
