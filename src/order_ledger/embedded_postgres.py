@@ -41,6 +41,7 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
+from order_ledger.faults import Fault
 from order_ledger.settings import Settings
 
 OLDEST_VERSION = 15
@@ -61,7 +62,7 @@ _LONGEST_SOCKET_PATH = 103
 _LARGEST_LOG_BYTES = 10_000_000
 
 
-class ServerError(Exception):
+class ServerError(Fault):
     """There is no PostgreSQL that the ledger could use.
 
     ServerError

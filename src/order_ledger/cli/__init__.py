@@ -17,15 +17,7 @@ from pydantic import ValidationError
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
-from order_ledger.cli.answers import Failed
-from order_ledger.embedded_postgres import ServerError
-from order_ledger.following.installing import CannotFollow
-from order_ledger.following.projections import UnknownProjection
-from order_ledger.journal.feed import OnReplica
-from order_ledger.journal.migrations import Unfit
-from order_ledger.journal.sealing import CannotOpen
-from order_ledger.policies.engine.finding import UnknownPolicy
-from order_ledger.policies.engine.running import CannotAnswer
+from order_ledger.faults import Fault
 
 # Each name, and where it is: a function for a command, a Typer for a group of commands.
 COMMANDS = {
@@ -96,16 +88,12 @@ def main() -> None:
     """Run the command that was typed."""
     try:
         app()
-    except _EXPECTED as error:
+    except Fault as error:
+        sys.exit(_fail(str(error)))
+    except (psycopg.Error, OSError) as error:
         sys.exit(_fail(_first_line(error)))
     except ValidationError as error:
         sys.exit(_fail(_wrong_setting(error)))
-
-
-_EXPECTED = (
-    Failed, ServerError, Unfit, CannotOpen, OnReplica, CannotFollow, UnknownProjection, CannotAnswer, UnknownPolicy,
-    psycopg.Error, OSError,
-)  # fmt: skip
 
 
 def _fail(why: str) -> int:

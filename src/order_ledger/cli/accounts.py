@@ -14,9 +14,9 @@ from rich.table import Table
 
 from order_ledger.accounts import LoginTaken, Tokens, new_password, set_password
 from order_ledger.administration import EVERY_ROLE, Administration
-from order_ledger.embedded_postgres import ServerError, server_for
+from order_ledger.embedded_postgres import server_for
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import Unfit, migrate
+from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import master_key
 from order_ledger.parties.commands import GrantableRole
 from order_ledger.refusals import Refusal
@@ -148,7 +148,7 @@ def _journal() -> Iterator[Journal]:
             migrate(url)
             with Journal(url, master_key(settings.home, settings.secret_master_key)) as journal:
                 yield journal
-    except (ServerError, Unfit, Refusal) as error:
+    except Refusal as error:
         _fail(str(error))
 
 

@@ -11,13 +11,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from order_ledger.faults import Fault
+
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 Format = Literal["table", "json", "csv"]
 AsFormat = Annotated[Format, typer.Option("--format", help="How the answer is written.")]
 AsJsonToo = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 
 
-class Failed(Exception):
+class Failed(Fault):
     """The command could not be done; the message is the one line that says why."""
 
 

@@ -25,7 +25,7 @@ from order_ledger.journal.codec import Codec, Unreadable
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import inspect, migrate
 from order_ledger.journal.names import EVENTS, UPCASTERS
-from order_ledger.journal.sealing import CannotOpen, master_key
+from order_ledger.journal.sealing import master_key
 from order_ledger.moments import as_of, as_recorded, until_version
 from order_ledger.settings import Settings
 from order_ledger.values import Money
@@ -98,7 +98,7 @@ def replay_order(
                     _write_down(connection, stream)
                     values = opened(connection, journal.keyring, journal.ledger, entries)
                     names = names_of(connection, entries)
-    except (CannotOpen, Unreadable) as error:
+    except Unreadable as error:
         raise Failed(str(error)) from error
     if as_json:
         answer_json(_document(stream, steps, values, names))

@@ -10,7 +10,7 @@ import typer
 from order_ledger.cli.answers import AsJson, Failed, answer_json, say
 from order_ledger.cli.up_to_date import bring_up_to_date
 from order_ledger.embedded_postgres import server_for
-from order_ledger.exporting.jsonl import NotALine, export_entries
+from order_ledger.exporting.jsonl import export_entries
 from order_ledger.exporting.ocel import FORMS, export_ocel
 from order_ledger.following.projections import find, names
 from order_ledger.journal.codec import Unreadable
@@ -36,11 +36,8 @@ def jsonl(
     """
     with server_for(Settings()) as url:
         migrate(url)
-        try:
-            with psycopg.connect(url, autocommit=True) as connection:
-                entries = export_entries(connection, path)
-        except NotALine as error:
-            raise Failed(str(error)) from error
+        with psycopg.connect(url, autocommit=True) as connection:
+            entries = export_entries(connection, path)
     if as_json:
         answer_json({"entries": entries, "path": str(path)})
     else:
@@ -57,7 +54,7 @@ def parquet(
     Sealed values stay sealed; their keys are not in it.
     """
     try:
-        from order_ledger.exporting.parquet import NotExported, export_parquet
+        from order_ledger.exporting.parquet import export_parquet
     except ImportError as error:
         raise Failed(f"Parquet files need the extra: pip install 'order-ledger[parquet]' ({error})") from error
     with server_for(Settings()) as url:
@@ -65,10 +62,7 @@ def parquet(
         with psycopg.connect(url, autocommit=True) as connection:
             for name in names():
                 bring_up_to_date(connection, url, name)
-            try:
-                exported = export_parquet(connection, url, [find(name) for name in names()], path)
-            except NotExported as error:
-                raise Failed(str(error)) from error
+            exported = export_parquet(connection, url, [find(name) for name in names()], path)
     if as_json:
         answer_json({**msgspec.to_builtins(exported), "path": str(path)})
     else:

@@ -16,11 +16,11 @@ from order_ledger.embedded_postgres import server_for
 from order_ledger.importing.entries import BadEntry, NotEmpty, import_entries
 from order_ledger.importing.jsonl import import_commands
 from order_ledger.importing.olist import open_files
-from order_ledger.importing.running import Interrupted, Report, Target, import_files
+from order_ledger.importing.running import Report, Target, import_files
 from order_ledger.importing.tables import BadSource, Failure
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import migrate
-from order_ledger.journal.sealing import CannotOpen, master_key
+from order_ledger.journal.sealing import master_key
 from order_ledger.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Take in other people's orders, or one's own again.")
@@ -63,8 +63,6 @@ def olist(
         if as_json:
             answer_json(Report(failed=[error.failure]))
         raise Failed(str(error)) from error
-    except (Interrupted, CannotOpen) as error:
-        raise Failed(str(error)) from error
     _answer(report, as_json, dry_run)
 
 
@@ -95,11 +93,8 @@ def jsonl(
         if entries:
             _entries(url, path, as_json)
             return
-        try:
-            with Journal(url, master_key(settings.home, settings.secret_master_key)) as journal:
-                done = import_commands(journal, path, dry_run=dry_run)
-        except CannotOpen as error:
-            raise Failed(str(error)) from error
+        with Journal(url, master_key(settings.home, settings.secret_master_key)) as journal:
+            done = import_commands(journal, path, dry_run=dry_run)
     _answer(Report(done.orders, done.events, done.unchanged, [], done.failed), as_json, dry_run)
 
 

@@ -16,10 +16,9 @@ from order_ledger.cli.moments import AsOf, AsRecorded, AtPosition, moment_of
 from order_ledger.embedded_postgres import server_for
 from order_ledger.following.asking import build_view, drop_view
 from order_ledger.following.comparing import Comparison
-from order_ledger.following.jobs import Interrupted
 from order_ledger.following.projections import find
 from order_ledger.following.rebuilding import Phase, Rebuilt, Told, compare_copies, rebuild
-from order_ledger.following.swapping import Differing, Pair, Refused, alone, choose_side, drop
+from order_ledger.following.swapping import Differing, Pair, alone, choose_side, drop
 from order_ledger.journal.migrations import migrate
 from order_ledger.processes import exit_on_sigterm
 from order_ledger.settings import Settings
@@ -143,8 +142,6 @@ def _done_or_failed(as_json: bool) -> Iterator[tuple[str, Told]]:
     except Differing as error:
         if as_json:
             answer_json({"position": error.position, "swapped": False, "comparison": error.comparison})
-        raise Failed(str(error)) from error
-    except (Refused, Interrupted) as error:
         raise Failed(str(error)) from error
     except KeyboardInterrupt:
         raise Failed("cancelled; nothing is left behind") from None

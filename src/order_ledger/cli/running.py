@@ -10,11 +10,11 @@ from rich.panel import Panel
 
 from order_ledger.administration import EVERY_ROLE, Administration
 from order_ledger.api.serving import listen, serve_many
-from order_ledger.embedded_postgres import ServerError, server_for
+from order_ledger.embedded_postgres import server_for
 from order_ledger.following import projections
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import Unfit, migrate
-from order_ledger.journal.sealing import CannotOpen, master_key
+from order_ledger.journal.migrations import migrate
+from order_ledger.journal.sealing import master_key
 from order_ledger.policies.engine import finding as policies
 from order_ledger.policies.engine.running import begin
 from order_ledger.processes import Child, exit_on_sigterm, supervise
@@ -36,29 +36,25 @@ def up(
     changed = {name: value for name, value in (("workers", workers), ("port", port)) if value is not None}
     settings = Settings().model_copy(update=changed)
     exit_on_sigterm()
-    try:
-        with server_for(settings) as url:
-            migrate(url)
-            _begin_policies(url)
-            _first_account(settings, url)
-            listening = listen(settings)
-            host, chosen = listening.getsockname()[:2]
-            at = f"http://[{host}]:{chosen}" if ":" in host else f"http://{host}:{chosen}"
-            listening.close()
-            environment = {"LEDGER_PORT": str(chosen), "LEDGER_WORKERS": str(settings.workers)}
-            console.print(f"The ledger is at [bold]{at}[/bold], its description at {at}/openapi.json.")
-            console.print(f"Its data is in {settings.home}. Ctrl-C stops it.")
-            command = (sys.executable, "-m", "order_ledger")
-            children = [
-                Child("settler", (*command, "settle"), environment),
-                Child("door", (*command, "serve"), environment),
-                *(Child(name, (*command, "follow", name), environment) for name in projections.names()),
-                *(Child(name, (*command, "policy", name), environment) for name in policies.names()),
-            ]
-            supervise(children)
-    except (ServerError, Unfit, CannotOpen, OSError) as error:
-        typer.echo(f"order-ledger: {error}", err=True)
-        raise typer.Exit(1) from None
+    with server_for(settings) as url:
+        migrate(url)
+        _begin_policies(url)
+        _first_account(settings, url)
+        listening = listen(settings)
+        host, chosen = listening.getsockname()[:2]
+        at = f"http://[{host}]:{chosen}" if ":" in host else f"http://{host}:{chosen}"
+        listening.close()
+        environment = {"LEDGER_PORT": str(chosen), "LEDGER_WORKERS": str(settings.workers)}
+        console.print(f"The ledger is at [bold]{at}[/bold], its description at {at}/openapi.json.")
+        console.print(f"Its data is in {settings.home}. Ctrl-C stops it.")
+        command = (sys.executable, "-m", "order_ledger")
+        children = [
+            Child("settler", (*command, "settle"), environment),
+            Child("door", (*command, "serve"), environment),
+            *(Child(name, (*command, "follow", name), environment) for name in projections.names()),
+            *(Child(name, (*command, "policy", name), environment) for name in policies.names()),
+        ]
+        supervise(children)
 
 
 def serve() -> None:
@@ -70,12 +66,7 @@ def serve() -> None:
         where = f"{settings.host}:{settings.port}"
         typer.echo(f"order-ledger: {where} cannot be listened on ({error.strerror}). Set LEDGER_PORT.", err=True)
         raise typer.Exit(1) from None
-    try:
-        code = serve_many(settings, listening)
-    except (ServerError, Unfit, CannotOpen) as error:
-        typer.echo(f"order-ledger: {error}", err=True)
-        raise typer.Exit(1) from None
-    raise typer.Exit(code)
+    raise typer.Exit(serve_many(settings, listening))
 
 
 def _begin_policies(url: str) -> None:

@@ -10,11 +10,12 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Literal
 
+from order_ledger.faults import Fault
 from order_ledger.journal.copying import COLUMNS, copy_out
 from order_ledger.journal.feed import settled
 
 
-class NotALine(Exception):
+class NotALine(Fault):
     """An entry's bytes hold a line break, so they are none of ours: `audit verify` says which."""
 
 

@@ -23,6 +23,7 @@ from msgspec import Struct
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
+from order_ledger.faults import Fault
 from order_ledger.following.contract import Projection
 from order_ledger.journal.feed import settled
 
@@ -101,7 +102,7 @@ _TYPES: Mapping[str, tuple[Any, str]] = {
 _AS_TEXT = (pa.string(), "{}::text")
 
 
-class NotExported(Exception):
+class NotExported(Fault):
     """There is something where the folder shall be, or the database could not be read."""
 
 

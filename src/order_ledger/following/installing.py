@@ -17,6 +17,7 @@ from typing import NamedTuple
 from psycopg import Connection, errors, sql
 from psycopg.rows import TupleRow
 
+from order_ledger.faults import Fault
 from order_ledger.following.contract import Projection
 from order_ledger.journal.database_roles import grant_read_model
 
@@ -26,7 +27,7 @@ _ENGINE = Path(__file__).parent / "engine.sql"
 MOST_PARTS = 64
 
 
-class CannotFollow(Exception):
+class CannotFollow(Fault):
     """This process must not go on from what the database holds of the projection; the message says what to do."""
 
 

@@ -20,6 +20,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from order_ledger.faults import Fault
 from order_ledger.following import installing
 from order_ledger.following.building import Builder, Cut
 from order_ledger.following.contract import Projection
@@ -36,7 +37,7 @@ _NEXT = "SELECT number, first, last FROM range WHERE NOT done ORDER BY number LI
 _PROGRESS = "SELECT count(*) FILTER (WHERE done), count(*) FROM range"
 
 
-class Interrupted(Exception):
+class Interrupted(Fault):
     """Building ended early; the ranges that are done stay. Rebuild again: it goes on."""
 
 

@@ -4,12 +4,13 @@ import importlib
 import pkgutil
 from functools import cache
 
+from order_ledger.faults import Fault
 from order_ledger.following.contract import Projection
 
 _PACKAGE = "projections"
 
 
-class UnknownProjection(Exception):
+class UnknownProjection(Fault):
     """There is no projection of this name."""
 
     def __init__(self, name: str) -> None:

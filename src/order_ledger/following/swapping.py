@@ -20,6 +20,7 @@ from msgspec import Struct
 from psycopg import Connection, IsolationLevel, sql
 from psycopg.rows import TupleRow
 
+from order_ledger.faults import Fault
 from order_ledger.following import installing, lag
 from order_ledger.following.comparing import Comparison, Difference, compare, parked_in, touched
 from order_ledger.following.contract import Projection
@@ -37,11 +38,11 @@ _HOLDER = (
 )
 
 
-class Refused(Exception):
+class Refused(Fault):
     """It cannot be done as things stand; the message says why, and what to do."""
 
 
-class Differing(Exception):
+class Differing(Fault):
     """Two copies of one version are not the same; the message names the first rows."""
 
     def __init__(self, name: str, comparison: Comparison, position: int) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 from msgspec import Struct
 
+from order_ledger.faults import Fault
 from order_ledger.importing.bulk import ORDERS_A_TRANSACTION, BulkWriter
 from order_ledger.importing.history import Draft
 from order_ledger.importing.olist import Files, drafts
@@ -75,7 +76,7 @@ class Report(Struct):
         return Report(self.orders, self.events, self.unchanged, breaches, failed)
 
 
-class Interrupted(Exception):
+class Interrupted(Fault):
     """A process of the import ended early; what it had committed stays. Run the import again: it completes."""
 
 

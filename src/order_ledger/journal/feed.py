@@ -14,6 +14,8 @@ from psycopg import Connection, pq
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL
 
+from order_ledger.faults import Fault
+
 CHANNEL = "journal_settled"
 _SETTLER = 0x6F6C2D736574  # "ol-set", in a range that no position's lock has
 _READ = SQL(
@@ -59,7 +61,7 @@ class Scan(NamedTuple):
     rows: list[FeedRow]
 
 
-class OnReplica(Exception):
+class OnReplica(Fault):
     """The feed cannot be followed on a replica: it holds none of the locks that say what is still open."""
 
 

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
+from order_ledger.faults import Fault
 from order_ledger.journal.database_roles import grant
 
 _log = logging.getLogger(__name__)
@@ -16,7 +17,7 @@ _DRAWN: LiteralString = "SELECT coalesce(pg_sequence_last_value('journal.entry_n
 _MUTEX = 0x6F6C2D6D6967  # "ol-mig", in a range that no position's lock has
 
 
-class Unfit(Exception):
+class Unfit(Fault):
     """The database cannot hold a ledger as it is; the message says why, and what to do."""
 
 

@@ -14,6 +14,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from order_ledger.faults import Fault
 from order_ledger.values import Sealed
 
 _NONCE_BYTES = 12
@@ -23,7 +24,7 @@ T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
 
 
-class CannotOpen(Exception):
+class CannotOpen(Fault):
     """The box does not open with this key: it was altered, or it stands where it was not sealed."""
 
 

@@ -4,12 +4,13 @@ import importlib
 import pkgutil
 from functools import cache
 
+from order_ledger.faults import Fault
 from order_ledger.policies.engine.contract import Policy
 
 _PACKAGE = "order_ledger.policies"
 
 
-class UnknownPolicy(Exception):
+class UnknownPolicy(Fault):
     """There is no policy of this name."""
 
     def __init__(self, name: str) -> None:

@@ -18,6 +18,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import TupleRow
 
 from order_ledger.entries import Entry, Event, Kind
+from order_ledger.faults import Fault
 from order_ledger.following import lag
 from order_ledger.journal import feed
 from order_ledger.journal.appending import is_race
@@ -40,7 +41,7 @@ _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
-class CannotAnswer(Exception):
+class CannotAnswer(Fault):
     """This policy must not go on from where it stands; the message says what to do."""
 
 
