@@ -221,3 +221,20 @@ def _followers(connection: Connection[TupleRow]) -> int:
 
 def _status(connection: Connection[TupleRow]) -> list[lag.Status]:
     return [each for each in lag.status(connection) if each.parked == 0]
+
+
+def test_one_process_keeps_the_copy_that_is_read_and_the_one_beside_it(
+    writing: Writing, connection: Connection[TupleRow], journal: Journal
+) -> None:
+    """Through a rebuild and the swap; and it is stopped in order while it does."""
+    projection = find("order_status")
+    position = writing.write_all([(order, placed()) for order in ORDERS])
+    with process(journal.url, "follow", "order_status") as follower:
+        until(lambda: [each.position for each in _status(connection)] == [position])
+        assert rebuild(journal.url, projection).side == "order_status__1"
+        end = writing.write_all([(order, event) for order in ORDERS[:9] for event in some(Random(14), True)])
+        until(lambda: [each.position for each in _status(connection)] == [end, end])
+        follower.send_signal(signal.SIGTERM)
+        assert follower.wait(20) == 0
+    for schema in ("order_status", "order_status__1"):
+        assert differing_bytes(connection, projection, journal.codec, schema) == 0
