@@ -155,7 +155,7 @@ def check_server(url: str, *, allow_unsafe: Iterable[str] = ()) -> None:
             risks = [name for name in durable if _setting(connection, name) == "off"]
             encoding = _setting(connection, "server_encoding")
     except psycopg.Error as error:
-        raise ServerUnreachable(str(error)) from None
+        raise ServerUnreachable(" ".join(str(error).split())) from None
     if version < OLDEST_VERSION:
         raise ServerUnfit(f"The server is PostgreSQL {version}; the ledger needs {OLDEST_VERSION} or newer.")
     if encoding != "UTF8":
