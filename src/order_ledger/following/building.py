@@ -4,7 +4,7 @@ Entries come in the order of streams and versions, so that one state is held at 
 memory does not grow with the journal. What cannot be folded is parked as a follower would park it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from struct import Struct as Packing
 from typing import Any
@@ -14,28 +14,35 @@ from msgspec import Struct
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
+from order_ledger.entries import Entry
 from order_ledger.following.contract import Folding, Projection
 from order_ledger.following.folding import Stream
 from order_ledger.following.parking import park
 from order_ledger.following.ranges import Range
 from order_ledger.following.writing import Writer
-from order_ledger.journal.codec import Codec
+from order_ledger.journal.codec import Codec, Unreadable
 from order_ledger.journal.feed import FeedRow
 from order_ledger.moments import has_happened
 
-Buffer = bytes | bytearray | memoryview
-
 _STREAMS_A_WRITE = 1_000
+_ENTRIES_A_ROW = 64
+# A row holds some entries of a stream: to take in a row costs the driver more than to decode a small entry.
 _OUT = sql.SQL(
-    "COPY (SELECT originator_id, originator_version, notification_id, array_position({kinds}, kind), state "
+    "COPY (SELECT originator_id, array_position({kinds}, min(kind)), "
+    "string_agg(int8send(originator_version), ''::bytea ORDER BY originator_version), "
+    "string_agg(int8send(notification_id), ''::bytea ORDER BY originator_version), "
+    "string_agg(state, '\\x0a'::bytea ORDER BY originator_version) "
     "FROM journal.entry WHERE originator_id BETWEEN {first} AND {last} AND notification_id <= {until} "
     "AND kind = ANY({kinds}) AND topic <> ALL({ignored}) AND recorded_at <= {recorded_by} "
-    "ORDER BY originator_id, originator_version) TO STDOUT (FORMAT binary)"
+    "GROUP BY originator_id, originator_version / {entries_a_row} "
+    "ORDER BY originator_id, originator_version / {entries_a_row}) TO STDOUT (FORMAT binary)"
 )
 # PostgreSQL's binary form of COPY: one message a row; before each value its length. The first row follows a header.
 _HEADER_BYTES = 19
-_ROW = Packing(">hi16siqiqiii")
+_ROW = Packing(">hi16siii")
+_LENGTH = Packing(">i")
 _NAME = "SELECT topic FROM journal.entry WHERE originator_id = %s AND originator_version = %s"
+_STATE = "SELECT state FROM journal.entry WHERE originator_id = %s AND originator_version = %s"
 
 
 class Cut(Struct, frozen=True, kw_only=True):
@@ -98,60 +105,113 @@ class Builder:
             until=sql.Literal(self._cut.until),
             ignored=sql.SQL("{}::text[]").format(sql.Literal(list(ignored))),
             recorded_by=sql.Literal(self._cut.recorded_by) if self._cut.recorded_by else sql.SQL("'infinity'"),
+            entries_a_row=sql.Literal(_ENTRIES_A_ROW),
         )
 
     def _folded(self, streams: Range) -> Iterator[Stream]:
         """The streams, each with the rows that its entries make, or with where its fold failed."""
         foldings = self._projection.foldings
         with self._reading.cursor() as cursor, cursor.copy(self._out(streams)) as copy:
-            unpack, size = _ROW.unpack_from, _ROW.size
             header = _HEADER_BYTES
-            current, folding = b"", foldings[0]
+            current = b""
             one: _One | None = None
             for row in copy:
-                if header:
-                    row, header = row[header:], 0
-                if len(row) < size:
+                place, header = header, 0
+                if len(row) < place + _ROW.size:
                     continue  # the end
-                _, _, number, _, version, _, position, _, kind, _ = unpack(row)
+                _, _, number, _, kind, size = _ROW.unpack_from(row, place)
+                numbers = Packing(f">{size // 8}q")
+                place += _ROW.size
+                versions = numbers.unpack_from(row, place)
+                place += size + _LENGTH.size
+                positions = numbers.unpack_from(row, place)
+                place += size + _LENGTH.size
                 if number != current:
                     if one is not None:
                         yield one.finished()
-                    current, folding = number, foldings[kind - 1]
-                    one = _One(UUID(bytes=number), folding, self._codec, self._cut.happened_by)
+                    current = number
+                    one = _One(
+                        UUID(bytes=number), foldings[kind - 1], self._codec, self._cut.happened_by, self._state_of
+                    )
                 assert one is not None
-                one.take(version, position, row[size:])
+                one.take(versions, positions, row[place:])
             if one is not None:
                 yield one.finished()
 
+    def _state_of(self, stream: UUID, version: int) -> bytes:
+        row = self._writing.execute(_STATE, (stream, version)).fetchone()
+        assert row is not None, "it was read just now"
+        return bytes(row[0])
+
 
 class _One:
-    """One stream, taken entry by entry."""
+    """One stream, taken some entries at a time."""
 
-    def __init__(self, number: UUID, folding: Folding[Any], codec: Codec, happened_by: datetime | None) -> None:
+    def __init__(
+        self,
+        number: UUID,
+        folding: Folding[Any],
+        codec: Codec,
+        happened_by: datetime | None,
+        state_of: Callable[[UUID, int], bytes],
+    ) -> None:
         self._stream = Stream(number, folding, (), {})
         self._folding = folding
         self._codec = codec
+        self._state_of = state_of
         self._state: Any = None
-        self._first = self._last = (0, 0)
+        self._first: tuple[int, int] | None = None
+        self._last = (0, 0)
         self._happened, self._happened_by = True, happened_by
 
-    def take(self, version: int, position: int, state: Buffer) -> None:
-        """Folds the next entry. Whatever a fold raises concerns this stream alone, so nothing is let through."""
-        self._last = (version, position)
-        if not self._first[0]:
-            self._first = self._last
+    def take(self, versions: Sequence[int], positions: Sequence[int], lines: bytes | bytearray | memoryview) -> None:
+        """Folds the next entries, which are lines. Whatever a fold raises concerns this stream alone, so nothing is
+        let through."""
+        self._first = self._first or (versions[0], positions[0])
+        self._last = (versions[-1], positions[-1])
         if self._stream.failed_at is not None:
             return
+        if self._happened_by is None:
+            try:
+                entries: Sequence[Entry[Any]] = self._codec.decode_lines(lines, positions)
+            except Unreadable:
+                entries = ()
+            if entries:
+                self._fold(entries, versions)
+                return
+        # As of a moment, or where one of them cannot be read: each by itself.
+        for version, position, state in zip(versions, positions, self._states(versions, lines), strict=True):
+            if self._stream.failed_at is None:
+                self._take_one(version, position, state)
+
+    def _states(self, versions: Sequence[int], lines: bytes | bytearray | memoryview) -> Sequence[bytes]:
+        """The bytes of each entry. No entry of ours is of several lines; what somebody else wrote may be."""
+        states = bytes(lines).split(b"\n")
+        if len(states) == len(versions):
+            return states
+        return [self._state_of(self._stream.stream, version) for version in versions]
+
+    def _fold(self, entries: Sequence[Entry[Any]], versions: Sequence[int]) -> None:
+        fold, state = self._folding.fold, self._state
+        for entry, version in zip(entries, versions, strict=True):
+            try:
+                state = fold(state, entry)
+            except Exception as error:
+                self._stream.fail(self._row(version, entry.position), error)
+                break
+        self._state = state
+
+    def _take_one(self, version: int, position: int, state: bytes) -> None:
         try:
             if self._happened_by is None or self._counts(state, self._happened_by):
                 self._state = self._folding.fold(self._state, self._codec.decode(state, position))
         except Exception as error:
-            self._stream.fail(self._row(*self._last), error)
+            self._stream.fail(self._row(version, position), error)
 
     def finished(self) -> Stream:
         """The stream with the rows that it gets."""
         stream = self._stream
+        assert self._first is not None, "it has an entry"
         stream.entries = (self._row(*self._first), self._row(*self._last))
         if self._state is not None:
             try:
@@ -160,7 +220,7 @@ class _One:
                 stream.fail(stream.entries[0], error)
         return stream
 
-    def _counts(self, state: Buffer, happened_by: datetime) -> bool:
+    def _counts(self, state: bytes, happened_by: datetime) -> bool:
         stored = self._codec.stored(state)
         self._happened = has_happened(stored.at, self._happened, happened_by)
         return self._happened and stored.name not in {event.__name__ for event in self._folding.ignores}

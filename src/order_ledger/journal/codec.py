@@ -6,7 +6,7 @@ bytes of an older schema are read through an upcaster, and are never rewritten.
 
 import binascii
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import UnionType
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
@@ -125,7 +125,8 @@ class Codec:
         self._types = {event.__name__: event for event in events}
         self._upcasters = dict(upcasters or {})
         self._encode = msgspec.json.Encoder().encode
-        self._decode_stored = msgspec.json.Decoder(Stored).decode
+        stored = msgspec.json.Decoder(Stored)
+        self._decode_stored, self._decode_stored_lines = stored.decode, stored.decode_lines
         self._decoders = {
             (name, event.schema): msgspec.json.Decoder(event).decode for name, event in self._types.items()
         }
@@ -202,7 +203,20 @@ class Codec:
 
     def decode(self, state: bytes | bytearray | memoryview, position: int = 0) -> Entry[Event]:
         """The entry that these bytes are; raises `Unreadable`."""
-        stored = self.stored(state)
+        return self._entry(self.stored(state), position)
+
+    def decode_lines(self, lines: bytes | bytearray | memoryview, positions: Sequence[int]) -> list[Entry[Event]]:
+        """The entries that these bytes are, one a line, at these positions: several for little more than the price of
+        one. Raises `Unreadable`, also where one of them is of several lines; `decode` says which."""
+        try:
+            found = self._decode_stored_lines(lines)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Unreadable(str(error)) from error
+        if len(found) != len(positions) or any(stored.format != FORMAT for stored in found):
+            raise Unreadable("not every line is an entry of a format that is known")
+        return [self._entry(stored, position) for stored, position in zip(found, positions, strict=True)]
+
+    def _entry(self, stored: Stored, position: int) -> Entry[Event]:
         return Entry(
             stored.kind, stored.stream, stored.version, self._event(stored), stored.at, stored.recorded_at, stored.by,
             stored.through, stored.command, stored.reason_code, stored.reason, stored.answers, stored.breaches,
