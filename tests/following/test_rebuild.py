@@ -1,5 +1,6 @@
 """A read model made anew beside the one that is read comes to the same rows, and takes its place."""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from psycopg.rows import TupleRow
 
 from order_ledger.entries import Entry
 from order_ledger.following import Projection, installing, lag, rebuilding
+from order_ledger.following.asking import Moment, build_view
 from order_ledger.following.building import Cut
 from order_ledger.following.jobs import Interrupted, build_ranges
 from order_ledger.following.keeping import keep
@@ -30,7 +32,7 @@ from order_ledger.journal.migrations import migrate
 from order_ledger.orders.events import NoteAdded
 from tests.following import toys
 from tests.following.comparing import differing_bytes
-from tests.following.histories import an_id, placed, question
+from tests.following.histories import START, an_id, placed, question
 from tests.following.test_live import _until as until
 from tests.following.test_live import interleaved, tallies
 from tests.following.toys import Tally, tally_projection
@@ -101,6 +103,24 @@ def test_a_rebuild_is_the_fold_of_all_entries_and_takes_the_place_of_what_was_re
     assert schemas(connection, name) == [name, f"{name}__1"]
     assert differing_bytes(connection, projection, journal.codec) == 0
     assert differing_bytes(connection, projection, journal.codec, f"{name}__1") == 0
+
+
+def test_a_long_stream_and_an_entry_of_several_lines(
+    writing: Writing, connection: Connection[TupleRow], journal: Journal
+) -> None:
+    """A rebuild takes entries in by the dozen, one a line; what others wrote may be laid out otherwise."""
+    notes = [question(number % 3, None) for number in range(1, 70)]
+    writing.write(ORDERS[0], placed(), *notes)
+    (last,) = connection.execute("SELECT state FROM journal.entry WHERE originator_version = 70").fetchone() or (b"",)
+    laid_out = json.dumps(json.loads(bytes(last)) | {"version": 71}, indent=1).encode()
+    writing.write_raw(ORDERS[0], laid_out, "NoteAdded")
+    position = writing.write(ORDERS[0], *notes)
+    Follower(journal.url, find("order_status")).catch_up(position)
+    done = rebuild(journal.url, find("order_status"))
+    assert done.comparison is not None and done.comparison.equal and not done.comparison.parked
+    assert differing_bytes(connection, find("order_status"), journal.codec) == 0
+    view = build_view(journal.url, find("order_status"), Moment(as_of=START))
+    assert differing_bytes(connection, find("order_status"), journal.codec, view.schema) == 0
 
 
 def test_where_nobody_followed_there_is_nothing_to_compare_with(
