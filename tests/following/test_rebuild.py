@@ -321,6 +321,30 @@ def test_a_fold_that_fails_parks_the_same_streams_at_the_same_entries(
     assert {each.stream for each in done.comparison.parked} == {row[0] for row in before}
 
 
+def test_a_fold_that_fails_on_one_event_in_a_thousand(
+    writing: Writing, connection: Connection[TupleRow], journal: Journal, tmp_path: Path
+) -> None:
+    """The orders it fails on wait, all others go on; a mended fold reads them all."""
+    projection = tally_projection(tmp_path, fold=faulty)
+    orders = [an_id(f"one of many {number}") for number in range(200)]
+    random = Random(1000)
+    notes = [(random.choice(orders), question(13 if number % 1000 == 999 else 14, None)) for number in range(6_000)]
+    failing = {order for order, note in notes if note.note == 13}
+    follower = Follower(journal.url, projection, batch=999)
+    for first in range(0, len(notes), 2_000):
+        follower.catch_up(writing.write_all(notes[first : first + 2_000]))
+    found = tallies(connection)
+    assert {row[0] for row in parked_rows(connection, "tally")} == failing and len(failing) > 3
+    assert {order for order in orders if found.get(order) == sum(told == order for told, _ in notes)} == (
+        set(orders) - failing
+    )
+    done = rebuild(journal.url, projection)
+    assert done.comparison is not None and done.comparison.equal and len(done.comparison.parked) == len(failing)
+    mended = rebuild(journal.url, tally_projection(tmp_path))
+    assert mended.comparison is not None and set(mended.comparison.put_back) == failing
+    assert sum(tallies(connection).values()) == len(notes)
+
+
 def test_rows_that_the_database_refuses_park_their_stream(
     writing: Writing, connection: Connection[TupleRow], journal: Journal, tmp_path: Path
 ) -> None:
