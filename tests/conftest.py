@@ -18,6 +18,7 @@ from order_ledger.embedded_postgres import server_for
 from order_ledger.settings import Settings
 
 _numbers = count(1)
+_LONGEST = ("tests/test_readme.py", "tests/orders/test_state_machine.py", "tests/api/test_schema.py")
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +68,11 @@ def make_url(url: str, database: str) -> str:
 def _administer(url: str, statement: LiteralString, *names: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of files that are run beside each other the longest come first: none of them is left to run alone."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
 
 
 @pytest.hookimpl(wrapper=True)

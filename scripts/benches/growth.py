@@ -2,24 +2,24 @@
 and the most memory that a rebuild took of each.
 
 Both journals are invented alike. What is appended and followed are the entries that come next, of orders that are
-open, few of which begin there; of the batches that are appended the median counts. The rebuild is the command itself,
-one process, from its start to its answer.
+open, few of which begin there, in both journals by turns; medians count. The rebuild is the command itself, one
+process, from its start to its answer.
 """
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
+from random import Random
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 import psutil
 import psycopg
-from msgspec import Struct
 
 from benches._harness import arguments, console, report, row, server, server_version
 from benches._journal import encoded
@@ -38,45 +38,62 @@ MORE = 20_000
 AT_MOST = 1.3
 _COMMANDS_A_BATCH = 50
 _ENTRIES_A_TRANSACTION = 10_000
+_ENTRIES_A_STEP = 1_000
 
 
-class Costs(Struct):
-    """Microseconds an event, and the most memory of the rebuild in MB."""
+class Side:
+    """A journal of so many events, the entries that come next, and what an event of it costs, in microseconds."""
 
-    append: float
-    follow: float
-    rebuild: float
-    peak_mb: float
-
-
-def measure(url: str, events: int) -> Costs:
-    """Fills a journal with so many events, and measures there."""
-    migrate(url)
-    with psycopg.connect(url, autocommit=True) as connection:
-        codec = Codec(inspect(connection), EVENTS, UPCASTERS)
+    def __init__(self, url: str, events: int) -> None:
+        self.url, self.events = url, events
+        migrate(url)
+        self.connection = psycopg.connect(url, autocommit=True)
+        codec = Codec(inspect(self.connection), EVENTS, UPCASTERS)
         each = encoded(codec, events + MORE)
         for _ in range(0, events, _ENTRIES_A_TRANSACTION):
-            copy_in(connection, islice(each, min(events, _ENTRIES_A_TRANSACTION)))
-        connection.execute("VACUUM ANALYZE journal.entry")
-        connection.execute("CHECKPOINT")
-        seconds, peak_mb = rebuilt(url)
-        batches = [_proposals(list(islice(each, _COMMANDS_A_BATCH))) for _ in range(MORE // _COMMANDS_A_BATCH)]
-        took = []
-        for batch in batches:
-            began = time.perf_counter()
-            append(connection, batch)
-            took.append(time.perf_counter() - began)
-        appended = statistics.median(took) * len(took)
-    follower = Follower(url, find(NAME))
-    with follower.connect() as connection:
-        follower.prepare(connection)
-        began, position = time.perf_counter(), 0
-        while position < events + MORE:
-            position = follower.advance(connection).position
-        followed = time.perf_counter() - began
-    costs = Costs(appended / MORE * 1e6, followed / MORE * 1e6, seconds / events * 1e6, peak_mb)
-    console.print(f"{events:,} events: {costs}")
-    return costs
+            copy_in(self.connection, islice(each, min(events, _ENTRIES_A_TRANSACTION)))
+        self.connection.execute("VACUUM ANALYZE journal.entry")
+        self.connection.execute("CHECKPOINT")
+        seconds, self.peak_mb = rebuilt(url)
+        self.rebuild = [seconds / events * 1e6]
+        self.append: list[float] = []
+        self.follow: list[float] = []
+        self.batches = [_proposals(list(islice(each, _COMMANDS_A_BATCH))) for _ in range(MORE // _COMMANDS_A_BATCH)]
+        self.follower = Follower(url, find(NAME))
+        self.following = self.follower.connect()
+        self.follower.prepare(self.following)
+        console.print(f"{events:,} events are there, and were rebuilt in {seconds:,.1f} s")
+
+    def append_next(self) -> None:
+        """One batch of commands more."""
+        batch, began = self.batches.pop(), time.perf_counter()
+        append(self.connection, batch)
+        self.append.append((time.perf_counter() - began) / _COMMANDS_A_BATCH * 1e6)
+
+    def follow_next(self, until: int) -> None:
+        """Some entries more: up to so many after those that were rebuilt."""
+        began = time.perf_counter()
+        while self.follower.advance(self.following, self.events + until).position < self.events + until:
+            pass
+        self.follow.append((time.perf_counter() - began) / _ENTRIES_A_STEP * 1e6)
+
+    def close(self) -> None:
+        self.connection.close()
+        self.following.close()
+
+
+def measured(sides: Sequence[Side]) -> None:
+    """Both in turn, batch by batch: a slow moment of the machine hits neither alone."""
+    os.sync()  # what was filled is not written out while something is measured
+    random = Random(1)
+    for side in sides:
+        side.batches.reverse()
+    for _ in range(MORE // _COMMANDS_A_BATCH):
+        for side in random.sample(sides, len(sides)):
+            side.append_next()
+    for until in range(_ENTRIES_A_STEP, MORE + 1, _ENTRIES_A_STEP):
+        for side in random.sample(sides, len(sides)):
+            side.follow_next(until)
 
 
 def rebuilt(url: str) -> tuple[float, float]:
@@ -104,24 +121,24 @@ def _proposals(entries: list[Encoded]) -> list[Proposal]:
 
 def main() -> None:
     given = arguments(__doc__ or "", small=100_000, large=2_000_000)
-    found: dict[int, Costs] = {}
     with server() as url:
+        sides = []
         for events in (given.small, given.large):
             name = f"growth_{events}"
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute(f"CREATE DATABASE {name}".encode())
-            found[events] = measure(urlunsplit(urlsplit(url)._replace(path=f"/{name}")), events)
+            sides.append(Side(urlunsplit(urlsplit(url)._replace(path=f"/{name}")), events))
+        measured(sides)
         version = server_version(url)
-    small, large = found[given.small], found[given.large]
+        for side in sides:
+            side.close()
+    small, large = sides
     against = f"in a journal of {given.small:,}"
     rows = [
-        row(what, [getattr(large, name)], against, [getattr(small, name)], AT_MOST, unit)
-        for what, name, unit in (
-            ("append", "append", "µs an event"),
-            ("follow", "follow", "µs an event"),
-            ("rebuild", "rebuild", "µs an event"),
-            ("peak memory of the rebuild", "peak_mb", "MB"),
-        )
+        row("append", large.append, against, small.append, AT_MOST, "µs an event"),
+        row("follow", large.follow, against, small.follow, AT_MOST, "µs an event"),
+        row("rebuild", large.rebuild, against, small.rebuild, AT_MOST, "µs an event"),
+        row("peak memory of the rebuild", [large.peak_mb], against, [small.peak_mb], AT_MOST, "MB"),
     ]
     report("growth", rows, given.json, postgresql=version, events=given.large)
 

@@ -79,6 +79,21 @@ def test_report_documents_in_every_form(shop: Shop) -> None:
     assert invoice[:-7] in Ran(url, "report", "documents").out
 
 
+def test_report_documents_of_the_past(shop: Shop) -> None:
+    order = shop.ordered(BOOK_PLACED, CONFIRMED, paid("21.00"), shipped((1, 3)))
+    shop.issues()
+    positions = [entry.position for entry in shop.journal.load(order, "order")[0]]
+
+    def report(*options: str) -> tuple[int, int, bool]:
+        told = Ran(shop.journal.url, "report", "documents", "--json", *options).document
+        return told["orders"], told["documents"], told["holds"]
+
+    assert report("--position", str(positions[-1])) == (1, 2, True)
+    assert report("--position", str(positions[1])) == (1, 0, True)
+    assert report("--position", str(positions[2])) == (1, 0, False), "what was paid had no receipt yet"
+    assert report("--as-of", "2020-01-01") == (0, 0, True)
+
+
 def test_report_documents_fails_where_anything_does_not_hold(shop: Shop) -> None:
     shop.ordered(BOOK_PLACED, CONFIRMED, paid("21.00"))
     ran = Ran(shop.journal.url, "report", "documents", "--format", "csv")

@@ -10,6 +10,7 @@ from psycopg.rows import TupleRow
 
 from order_ledger.audit.documents import Finding, Report, examine, read_orders
 from order_ledger.cli.answers import AsFormat, AsJsonToo, answer_csv, answer_json, answer_rows, say
+from order_ledger.cli.moments import AsOf, AsRecorded, AtPosition, moment_of
 from order_ledger.embedded_postgres import server_for
 from order_ledger.journal.codec import Codec
 from order_ledger.journal.migrations import inspect, migrate
@@ -22,19 +23,33 @@ _FOUND = tuple(field.name for field in msgspec.structs.fields(Finding))
 _LONGEST_WAIT_SECONDS = 600.0
 
 
-def documents(form: AsFormat = "table", as_json: AsJsonToo = False) -> None:
+def documents(
+    as_of: AsOf = None,
+    as_recorded: AsRecorded = None,
+    position: AtPosition = None,
+    form: AsFormat = "table",
+    as_json: AsJsonToo = False,
+) -> None:
     """Prove every series of documents, and reconcile payments, invoices, refunds and credit notes, order by order.
 
-    From the journal itself: no read model is asked. Exits with 1 where anything does not hold.
+    From the journal itself, as it is now or as of a moment of the past: no read model is asked. Exits with 1 where
+    anything does not hold.
     """
+    moment = moment_of(as_of, as_recorded, position)
     with server_for(Settings()) as url:
         migrate(url)
         with psycopg.connect(url, autocommit=True) as connection:
             codec = Codec(inspect(connection), EVENTS, UPCASTERS)
-            _await_policy(connection)
+            if moment is None:
+                _await_policy(connection)
             connection.isolation_level = IsolationLevel.REPEATABLE_READ
             with connection.transaction():
-                report = examine(read_orders(connection, codec), _position(connection))
+                orders = read_orders(connection, codec)
+                if moment is None:
+                    report = examine(orders, _position(connection))
+                else:
+                    then = (entries for each in orders if (entries := moment.of(each)))
+                    report = examine(then, min(moment.until, _position(connection)))
     if as_json or form == "json":
         answer_json({**msgspec.structs.asdict(report), "holds": report.holds})
     elif form == "csv":

@@ -7,15 +7,19 @@ as recorded T    what the ledger had been told by T
 position N       the journal up to its N-th position
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 from msgspec import Struct
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
+from order_ledger import moments
+from order_ledger.entries import Entry
 from order_ledger.following import installing, lag
 from order_ledger.following.building import Builder, Cut
 from order_ledger.following.contract import Projection
@@ -46,6 +50,19 @@ class Moment(Struct, frozen=True, kw_only=True):
         word, time = ("as_of", self.as_of) if self.as_of is not None else ("as_recorded", self.as_recorded)
         assert time is not None, "it is one of three"
         return f"{word}_{time.astimezone(UTC):%Y%m%dt%H%M%S_%f}"
+
+    @property
+    def until(self) -> int:
+        """The last position that it may be of."""
+        return self.position if self.position is not None else sys.maxsize
+
+    def of(self, entries: Sequence[Entry[Any]]) -> list[Entry[Any]]:
+        """What of the entries of one stream, in order of versions, belongs to it."""
+        if self.as_of is not None:
+            return moments.as_of(entries, self.as_of)
+        if self.as_recorded is not None:
+            return moments.as_recorded(entries, self.as_recorded)
+        return [entry for entry in entries if entry.position <= self.until]
 
 
 class View(Struct, frozen=True):
