@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_report_documents_of_the_past(shop: Shop) -> None:
     positions = [entry.position for entry in shop.journal.load(order, "order")[0]]
 
     def report(*options: str) -> tuple[int, int, bool]:
-        told = Ran(shop.journal.url, "report", "documents", "--json", *options).document
+        told = json.loads(Ran(shop.journal.url, "report", "documents", "--json", *options).out)
         return told["orders"], told["documents"], told["holds"]
 
     assert report("--position", str(positions[-1])) == (1, 2, True)
