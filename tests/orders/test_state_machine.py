@@ -909,10 +909,10 @@ def orders(database: str) -> Iterator[type[Orders]]:
 # Where it fails, the program is made short, which takes minutes.
 @pytest.mark.timeout(900)
 def test_whatever_anybody_asks(orders: type[Orders]) -> None:
-    """Eighty programs, the same ones every time; other ones for long."""
+    """Fifty programs, the same ones every time; other ones for long."""
     run_state_machine_as_test(
         orders,
-        settings=settings(max_examples=80, stateful_step_count=50, deadline=None, print_blob=True, derandomize=True),
+        settings=settings(max_examples=50, stateful_step_count=50, deadline=None, print_blob=True, derandomize=True),
     )
 
 
