@@ -7,7 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from order_ledger.entries import Entry
-from order_ledger.orders.events import NoteAdded, OrderConfirmed
+from order_ledger.journal.codec import Codec
+from order_ledger.journal.names import EVENTS
+from order_ledger.orders.events import NoteAdded, OrderConfirmed, OrderHeld
+from order_ledger.policies.engine.cases import try_all_again
 from order_ledger.policies.engine.contract import Policy
 from order_ledger.policies.engine.desk import Desk, Task
 from order_ledger.policies.engine.running import Runner
@@ -72,6 +75,34 @@ def test_a_fault_undoes_its_own_task_and_no_other(shop: Shop) -> None:
         shop.happens(broken, shipped((1, 1)))
         runner.catch_up(connection)
     assert [greeted(shop, order) for order in (first, broken, last)] == [1, 1, 1]
+    assert shop.cases() == []
+
+
+def test_a_stream_that_cannot_be_read_waits_and_is_answered_when_it_can(shop: Shop) -> None:
+    """As where a later version of the ledger wrote to it: this one goes on with all others."""
+    waiting = shop.ordered(BOOK_PLACED, OrderHeld(), CONFIRMED)
+    first = shop.ordered(BOOK_PLACED, CONFIRMED)
+    knowing = shop.journal.codec
+    runner = Runner(shop.journal, greeting(set()))
+    with runner.connect() as connection:
+        runner.prepare(connection, 1)
+        shop.journal.codec = Codec(shop.journal.ledger, [each for each in EVENTS if each is not OrderHeld])
+        runner.catch_up(connection)
+        (case,) = shop.cases()
+        assert (case.stream, case.task, case.code, case.who) == (waiting, "read", "unreadable", ["administrator"])
+
+        shop.journal.codec = knowing
+        shop.happens(waiting, shipped((1, 1)))
+        second = shop.ordered(BOOK_PLACED, CONFIRMED)
+        shop.journal.codec = Codec(shop.journal.ledger, [each for each in EVENTS if each is not OrderHeld])
+        runner.catch_up(connection)
+        assert [(each.version, each.tries) for each in shop.cases()] == [(case.version, 2)]
+
+        shop.journal.codec = knowing
+        assert [greeted(shop, order) for order in (waiting, first, second)] == [0, 1, 1]
+        try_all_again(connection, "greeting")
+        runner.catch_up(connection)
+    assert [greeted(shop, order) for order in (waiting, first, second)] == [1, 1, 1]
     assert shop.cases() == []
 
 

@@ -9,7 +9,9 @@ from psycopg.errors import UniqueViolation
 from order_ledger.documents.numbers import Counters, mend_counters, split_number
 from order_ledger.entries import By, Cause, CommandRef
 from order_ledger.journal.appending import Key
+from order_ledger.journal.codec import Codec
 from order_ledger.journal.journal import Journal
+from order_ledger.journal.names import EVENTS
 from order_ledger.orders.events import (
     AddressChanged,
     CreditNoteIssued,
@@ -20,6 +22,8 @@ from order_ledger.orders.events import (
     ReceiptIssued,
     RefundGranted,
 )
+from order_ledger.parties.events import OrganisationChanged
+from order_ledger.policies.engine.cases import try_all_again
 from order_ledger.policies.engine.desk import Task
 from order_ledger.policies.engine.running import CannotAnswer
 from order_ledger.values import Address, Units, unsealed
@@ -33,6 +37,7 @@ from tests.examples import (
     PAYMENT,
     REFUND_PAYMENT,
     SECOND_SHIPMENT,
+    SELLER,
     SHIPMENT,
     eur,
     line,
@@ -247,6 +252,21 @@ def test_an_entry_that_nobody_can_read_is_a_case_and_the_others_go_on(shop: Shop
     (case,) = shop.cases()
     assert (case.stream, case.code, case.kind) == (stream, "unreadable", "order")
     assert len(shop.issued(order)) == 1
+
+
+def test_of_a_seller_that_nobody_can_read_nothing_is_issued_until_it_can_be_read(shop: Shop) -> None:
+    shop.changes(legal_name="Acme Holding")
+    order = shop.ordered(BOOK_PLACED, CONFIRMED, ONE)
+    knowing = shop.journal.codec
+    shop.journal.codec = Codec(shop.journal.ledger, [each for each in EVENTS if each is not OrganisationChanged])
+    shop.issues()
+    shop.journal.codec = knowing
+    codes = {(case.stream, case.kind, case.task.partition("/")[0], case.code) for case in shop.cases()}
+    assert codes == {(order, "order", "invoice", "unreadable"), (SELLER.id, "organisation", "read", "unreadable")}
+    with shop.connected() as connection:
+        try_all_again(connection, "issue_documents")
+    shop.issues()
+    assert len(shop.issued(order)) == 1 and shop.cases() == []
 
 
 # Days and numbers

@@ -173,9 +173,12 @@ class _Issuing:
 
     def _wanted(self, all_tasks: Sequence[Task]) -> Iterator[tuple[str, DocumentKind]]:
         for task in all_tasks:
-            seller = self._desk.state("organisation", self._order(task).seller.id)
-            if seller is not None:
-                yield seller.code, _KINDS[task.what.partition("/")[0]]
+            seller = self._order(task).seller.id
+            # Of one that cannot be read no document can be issued: that is said when it is tried.
+            if self._desk.is_readable("organisation", seller):
+                registered = self._desk.state("organisation", seller)
+                if registered is not None:
+                    yield registered.code, _KINDS[task.what.partition("/")[0]]
 
     def _seller(self, order: Order) -> RegisteredOrganisation:
         seller = self._desk.state("organisation", order.seller.id)

@@ -11,6 +11,9 @@ from psycopg.rows import TupleRow
 from order_ledger.entries import Kind
 from order_ledger.policies.engine.desk import Task
 
+READ = "read"
+"""The task of a stream that cannot be read: once it can be, what was asked from that entry on is answered."""
+
 _LONGEST = 2_000
 
 
@@ -49,6 +52,16 @@ def due(connection: Connection[TupleRow], policy: str, most: int) -> list[Task]:
         prepare=True,
     )
     return [Task(*row) for row in rows]
+
+
+def waiting_to_be_read(connection: Connection[TupleRow], policy: str, streams: Iterable[UUID]) -> set[UUID]:
+    """Those of the streams that wait until they can be read."""
+    rows = connection.execute(
+        "SELECT stream FROM policies.open_case WHERE policy = %s AND task = %s AND stream = ANY(%s)",
+        (policy, READ, list(streams)),
+        prepare=True,
+    )
+    return {stream for (stream,) in rows}
 
 
 def went_on(connection: Connection[TupleRow], policy: str, streams: Iterable[UUID]) -> None:

@@ -16,7 +16,7 @@ from psycopg.rows import TupleRow
 
 from order_ledger.entries import Answer, By, Cause, CommandRef, Entry, Event, Fact, Kind
 from order_ledger.journal.appending import Appending, Key, Proposal
-from order_ledger.journal.codec import Encoded, Head, genesis
+from order_ledger.journal.codec import Encoded, Head, Unreadable, genesis
 from order_ledger.journal.evolves import EVOLVES
 from order_ledger.journal.journal import Journal
 from order_ledger.values import Sealed
@@ -30,6 +30,11 @@ _TAIL = """
 _NAMED = """
     SELECT state, notification_id FROM journal.entry
     WHERE originator_id = %s AND topic = ANY(%s) ORDER BY originator_version
+"""
+
+_FROM = """
+    SELECT state, notification_id FROM journal.entry
+    WHERE originator_id = %s AND originator_version >= %s ORDER BY originator_version
 """
 
 LEDGER = By(None, "ledger")
@@ -77,6 +82,7 @@ class Desk:
         self._journal = journal
         self._policy = policy
         self._kept = kept
+        self._unreadable: dict[UUID, Exception] = {}
         self._base: dict[UUID, Known] = {}
         self._known: dict[UUID, Known] = {}
         self._added: dict[UUID, list[Encoded]] = {}
@@ -86,8 +92,8 @@ class Desk:
     # Looking
 
     def load(self, streams: Iterable[tuple[Kind, UUID]]) -> None:
-        """Brings these streams up to date, in one question."""
-        wanted = {stream: kind for kind, stream in streams if stream not in self._base}
+        """Brings these streams up to date, in one question. One that cannot be read stands in no other's way."""
+        wanted = {stream: kind for kind, stream in streams if not self._is_known(stream)}
         if not wanted:
             return
         codec = self._journal.codec
@@ -97,18 +103,44 @@ class Desk:
         }
         sought = (list(known), [each.head.version for each in known.values()])
         for stream, state, digest, position in self.connection.execute(_TAIL, sought, prepare=True, binary=True):
-            entry = codec.decode(state, position)
+            if stream in self._unreadable:
+                continue
             before = known[stream]
-            if entry.kind == before.kind:
-                after = EVOLVES[before.kind](before.state, entry)
-                known[stream] = Known(before.kind, after, Head(entry.version, bytes(digest), entry.recorded_at))
+            try:
+                entry = codec.decode(state, position)
+                if entry.kind == before.kind:
+                    after = EVOLVES[before.kind](before.state, entry)
+                    known[stream] = Known(before.kind, after, Head(entry.version, bytes(digest), entry.recorded_at))
+            except Exception as error:
+                self._unreadable[stream] = error
+                del known[stream]
         self._base |= known
         self._known |= known
 
-    def state(self, kind: Kind, stream: UUID) -> Any:
-        """The stream's state now, with what was added to it here; None for one that has not begun."""
+    def _is_known(self, stream: UUID) -> bool:
+        return stream in self._base or stream in self._unreadable
+
+    def is_readable(self, kind: Kind, stream: UUID) -> bool:
+        """Whether every entry of the stream can be read here."""
         self.load([(kind, stream)])
+        return stream not in self._unreadable
+
+    def state(self, kind: Kind, stream: UUID) -> Any:
+        """The stream's state now, with what was added to it here; None for one that has not begun. Raises
+        `Unreadable`."""
+        if not self.is_readable(kind, stream):
+            raise Unreadable(f"the {kind} {stream}: {self.why_unreadable(stream)}") from self._unreadable[stream]
         return self._known[stream].state
+
+    def why_unreadable(self, stream: UUID) -> str:
+        """What was wrong with the first entry of the stream that cannot be read."""
+        error = self._unreadable[stream]
+        return str(error) if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}"
+
+    def entries_from(self, stream: UUID, version: int) -> list[Entry[Any]]:
+        """The stream's entries from this version on, as the journal has them. Raises `Unreadable`."""
+        rows = self.connection.execute(_FROM, (stream, version), prepare=True, binary=True)
+        return [self._journal.codec.decode(state, position) for state, position in rows]
 
     def entries(self, stream: UUID, *events: type[Event]) -> list[Entry[Any]]:
         """The stream's entries of these events, in order, with those that were added here."""

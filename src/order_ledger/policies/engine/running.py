@@ -186,17 +186,16 @@ class Runner:
 
     def _transact(self, connection: Connection[TupleRow], desk: Desk, position: int) -> Advance:
         name = self.policy.name
-        scanned, unreadable = 0, list[Refusal]()
-        tasks = cases.due(connection, name, self._batch)
-        if tasks:
-            desk.load((task.kind, task.stream) for task in tasks)
+        scanned = 0
+        if due := cases.due(connection, name, self._batch):
+            tasks, read, unreadable = self._due(desk, due)
         else:
             scan = feed.scan(connection, position, self._batch, self._wanted)
-            tasks, unreadable = self._asked(connection, desk, scan.rows)
+            (tasks, unreadable), read = self._asked(connection, desk, scan.rows), []
             position, scanned = scan.position, scan.scanned
         done, refused = self._handle(desk, tasks)
         cases.opened(connection, name, [*unreadable, *refused], desk.now)
-        cases.closed(connection, name, done)
+        cases.closed(connection, name, [*read, *done])
         if scanned:
             connection.execute(
                 "UPDATE policies.bookmark SET position = %s WHERE policy = %s", (position, name), prepare=True
@@ -204,32 +203,53 @@ class Runner:
         self._reached("decided")
         self._append(connection, desk)
         self._reached("appended")
-        return Advance(position, scanned, len(done), len(unreadable) + len(refused))
+        return Advance(position, scanned, len(read) + len(done), len(unreadable) + len(refused))
 
     def _asked(
         self, connection: Connection[TupleRow], desk: Desk, rows: Sequence[FeedRow]
     ) -> tuple[list[Task], list[Refusal]]:
-        """What these entries ask for, imported ones left out; and those that nobody here can read."""
-        entries, unreadable = list[Entry[Event]](), list[Refusal]()
+        """What these entries ask for. A stream that cannot be read waits, from its first entry here on, as one case."""
+        streams = {row.stream: _kind_of(row) for row in rows}
+        cases.went_on(connection, self.policy.name, streams)
+        desk.load((kind, stream) for stream, kind in streams.items())
+        waiting = cases.waiting_to_be_read(connection, self.policy.name, streams)
+        tasks, unreadable = dict[Task, None](), list[Refusal]()
         for row in rows:
-            try:
-                entry = self._journal.codec.decode(row.state, row.position)
-            except Unreadable as error:
-                task = Task(_kind_of(row), row.stream, row.version, "read")
-                unreadable.append(Refusal(task, "unreadable", f"{row.name}: {error}", _ADMINISTRATOR, ()))
+            if row.stream in waiting:
                 continue
-            if entry.through != "import":
-                entries.append(entry)
-        cases.went_on(connection, self.policy.name, (entry.stream for entry in entries))
-        broken = {refusal.task.stream for refusal in unreadable}
-        desk.load((entry.kind, entry.stream) for entry in entries if entry.stream not in broken)
-        tasks: dict[Task, None] = {}
-        for entry in entries:
-            if entry.stream not in broken:
-                state = desk.state(entry.kind, entry.stream)
-                named = self.policy.tasks(entry, state)
-                tasks.update((Task(entry.kind, entry.stream, entry.version, what), None) for what in named)
+            if desk.is_readable(streams[row.stream], row.stream):
+                tasks.update(self._tasks(desk, self._journal.codec.decode(row.state, row.position)))
+            else:
+                unreadable.append(self._unread(desk, Task(streams[row.stream], row.stream, row.version, cases.READ)))
+                waiting.add(row.stream)
         return list(tasks), unreadable
+
+    def _due(self, desk: Desk, due: Sequence[Task]) -> tuple[list[Task], list[Task], list[Refusal]]:
+        """What is to be tried again; of streams that can be read now, all that was asked while they waited."""
+        desk.load((task.kind, task.stream) for task in due)
+        tasks, read, unreadable = dict[Task, None](), list[Task](), list[Refusal]()
+        for task in due:
+            if not desk.is_readable(task.kind, task.stream):
+                unreadable.append(self._unread(desk, task))
+            elif task.what == cases.READ:
+                read.append(task)
+                for entry in desk.entries_from(task.stream, task.version):
+                    if type(entry.event) not in self.policy.ignores:
+                        tasks.update(self._tasks(desk, entry))
+            else:
+                tasks[task] = None
+        return list(tasks), read, unreadable
+
+    def _tasks(self, desk: Desk, entry: Entry[Event]) -> dict[Task, None]:
+        """What an entry asks for; one of an import asks for nothing."""
+        if entry.through == "import":
+            return {}
+        named = self.policy.tasks(entry, desk.state(entry.kind, entry.stream))
+        return {Task(entry.kind, entry.stream, entry.version, what): None for what in named}
+
+    @staticmethod
+    def _unread(desk: Desk, task: Task) -> Refusal:
+        return Refusal(task, "unreadable", desk.why_unreadable(task.stream), _ADMINISTRATOR, ())
 
     def _handle(self, desk: Desk, tasks: Sequence[Task]) -> tuple[list[Task], list[Refusal]]:
         done, refused = list[Task](), list[Refusal]()
@@ -258,6 +278,8 @@ class Runner:
     def _refusal(self, desk: Desk, task: Task, error: Exception) -> Refusal:
         state = desk.state(task.kind, task.stream)
         waits_for = self.policy.waits_for(state) if state is not None else ()
+        if isinstance(error, Unreadable):
+            return Refusal(task, "unreadable", str(error), _ADMINISTRATOR, waits_for)
         if isinstance(error, Refused):
             who = tuple(dict.fromkeys(role for blocker in error.blocked_by for role in blocker.who))
             return Refusal(task, error.code, str(error), who or _ADMINISTRATOR, waits_for)
