@@ -134,6 +134,25 @@ def test_a_query_that_is_none(atelier: Atelier, query: dict[str, str]) -> None:
     assert answer.json()["violations"][0]["path"] == f"?{next(iter(query))}"
 
 
+@pytest.mark.parametrize("path", ["/v1/orders/{}", "/v1/orders/{}/timeline", "/v1/items", "/v1/me"])
+def test_a_parameter_that_there_is_not_is_told_and_not_passed_over(atelier: Atelier, path: str) -> None:
+    """Who misspells `as_of` must not take today's order for that of the past."""
+    order = atelier.placed()
+
+    answer = atelier.consumer.get(path.format(order), asof="2026-11-21T20:15:03Z")
+
+    assert answer.status_code == 422
+    assert answer.json()["violations"][0]["path"] == "?asof"
+
+
+@pytest.mark.parametrize("query", [{"limit": "201"}, {"limit": "x"}, {"cursor": "???"}, {"seller": "atelier"}])
+def test_a_list_of_items_is_not_asked_for_so(atelier: Atelier, query: dict[str, str]) -> None:
+    answer = atelier.consumer.get("/v1/items", **query)
+
+    assert answer.status_code == 422
+    assert answer.json()["violations"][0]["path"] == f"?{next(iter(query))}"
+
+
 def test_waiting_for_what_never_comes_is_bounded(atelier: Atelier) -> None:
     started = time.monotonic()
 
@@ -255,7 +274,7 @@ def test_the_catalogue_and_the_stock(atelier: Atelier) -> None:
     assert received.status_code == 200, received.text
 
     stock = atelier.warehouse.get(f"/v1/stock/{item}").json()
-    listed = atelier.consumer.get("/v1/items", seller=str(atelier.seller), limit=500).json()["items"]
+    listed = atelier.consumer.get("/v1/items", seller=str(atelier.seller), limit=200).json()["items"]
 
     assert (stock["on_hand"], stock["reserved"], stock["available"]) == (7, 0, 7)
     assert {each["sku"] for each in listed} == {"ROTOR-200", "LAMP"}

@@ -1,81 +1,50 @@
 """`GET /v1/analytics/fulfilment`: the measures of the orders that you may see."""
 
-from datetime import UTC, date, datetime
-from typing import Any, get_args
+from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 from fastapi import APIRouter
-from psycopg.errors import InvalidSchemaName, UndefinedTable
 from starlette.requests import Request
 from starlette.responses import Response
 
 from order_ledger.api.callers import Caller
-from order_ledger.api.commanding import answered
 from order_ledger.api.door import door_of
-from order_ledger.api.moments import instant
-from order_ledger.api.openapi import query, read_operation
-from order_ledger.api.order_lists import caught_up, whose_of
+from order_ledger.api.openapi import ORGANISATION, WAIT_FOR, json_answer, query
+from order_ledger.api.parameters import as_day, instant, one_of
+from order_ledger.api.read_models import reading, whose_of
+from order_ledger.api.reading import add_read
 from order_ledger.queries import fulfilment as measures
-from order_ledger.queries.fulfilment import Asked, GroupBy, Report
-from order_ledger.refusals import Invalid, Unavailable, Violation
+from order_ledger.queries.fulfilment import Asked, Report
 from order_ledger.rights import Scope, sees, whose_read
 
 router = APIRouter()
 
-_KNOWN = {"from", "to", "group_by", "organisation", "wait_for"}
-
 
 async def fulfilment(request: Request, calling: Caller) -> Response:
-    door = door_of(request)
     grant = whose_read("analytics", calling.by(Scope()))
     asked = _asked(request, calling, grant.whose)
-    await caught_up(door, request, "fulfilment")
-    try:
-        async with door.writer.connection() as connection:
-            report = await measures.measure(connection, asked)
-    except (UndefinedTable, InvalidSchemaName):
-        raise Unavailable("The read model fulfilment is not there yet: run order-ledger follow fulfilment.") from None
+    async with reading(door_of(request), request, "fulfilment") as connection:
+        report = await measures.measure(connection, asked)
     if sees("prices", calling.role) is None:
         report = _without_refunds(report)
     return Response(msgspec.json.encode(report), media_type="application/json")
 
 
 def _asked(request: Request, calling: Caller, whose: str) -> Asked:
-    given = request.query_params
-    for name in given:
-        if name not in _KNOWN:
-            raise Invalid(
-                Violation(f"?{name}", "unknown", f"There is no such filter. There are: {', '.join(sorted(_KNOWN))}.")
-            )
     return Asked(
         now=datetime.now(UTC),
         since=_moment(request, "from"),
         until=_moment(request, "to"),
-        group_by=_group_by(given.get("group_by")),
+        group_by=one_of(request, "group_by", measures.GROUPS),
         whose=whose_of(request, calling, whose),
     )
 
 
 def _moment(request: Request, name: str) -> datetime | None:
     """A time with its offset, or a day, which begins at midnight UTC."""
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    if len(text) == len("2026-11-21"):
-        try:
-            return datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
-        except ValueError:
-            pass
-    return instant(name, text)
-
-
-def _group_by(text: str | None) -> GroupBy | None:
-    for group in measures.GROUPS:
-        if text == group:
-            return group
-    if text is None:
-        return None
-    raise Invalid(Violation("?group_by", "group", f"{text} is no group. There are: {', '.join(measures.GROUPS)}."))
+    day = as_day(request.query_params.get(name, ""))
+    return datetime.combine(day, datetime.min.time(), UTC) if day else instant(request, name)
 
 
 def _without_refunds(report: Report) -> Report:
@@ -109,33 +78,22 @@ _EXAMPLE: dict[str, Any] = {
     "position": 5015,
 }
 
-_OPERATION = read_operation(
+add_read(
+    router,
+    "/v1/analytics/fulfilment",
+    fulfilment,
     query("from", "Placed then or later: a time, or a day, which begins at midnight UTC.", type="string"),
     query("to", "Placed before.", type="string"),
     query(
         "group_by",
         "An order counts once in every group it touches, so groups need not sum to the whole.",
         type="string",
-        enum=list(get_args(GroupBy)),
+        enum=list(measures.GROUPS),
     ),
-    query("organisation", "For which of your organisations.", type="string", format="uuid"),
-    query("wait_for", "Answer once the read model has this position.", type="integer"),
-)
-_OPERATION["responses"] = {
-    "200": {
-        "description": "Every measure, as of a position of the journal. Durations are in hours; None is unknown.",
-        "content": {"application/json": {"example": _EXAMPLE}},
-    },
-    **_OPERATION["responses"],
-}
-
-router.add_api_route(
-    "/v1/analytics/fulfilment",
-    answered("read:analytics", fulfilment),
-    methods=["GET"],
-    name="fulfilment",
-    tags=["analytics"],
+    ORGANISATION,
+    WAIT_FOR,
+    what="analytics",
+    tag="analytics",
     summary="How long orders take, and what fails, goes back and waits",
-    openapi_extra=_OPERATION,
-    response_model=None,
+    answer=json_answer("Every measure, as of a position of the journal. Durations are in hours.", _EXAMPLE),
 )

@@ -9,11 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from order_ledger.api.callers import Caller
-from order_ledger.api.commanding import answered
 from order_ledger.api.door import Door, door_of
-from order_ledger.api.openapi import problems, read_operation
 from order_ledger.api.order_commands import scope_of
 from order_ledger.api.problems import Faulty, NotAcceptable
+from order_ledger.api.reading import add_read
 from order_ledger.documents import as_json, as_pdf, as_xml
 from order_ledger.documents.files import FileDiffers, hold_against_first
 from order_ledger.documents.numbers import FIND, split_number
@@ -98,47 +97,42 @@ async def _opened(door: Door, entry: Entry[Any]) -> Opened:
     return OpenedInvoice(event, plain.get("buyer"), plain.get("ship_to"))
 
 
-_OPERATION = read_operation()
-_OPERATION["parameters"] += [
-    {
-        "name": "number",
-        "in": "path",
-        "required": True,
-        "description": "The document's number.",
-        "schema": {"type": "string"},
-        "example": "ACME-INV-2026-000001",
-    },
-    {
-        "name": "form",
-        "in": "path",
-        "required": True,
-        "description": "json; pdf, which is PDF/A-3 with the XML inside (Factur-X); or xml (EN 16931, CII).",
-        "schema": {"type": "string", "enum": list(_FORMS)},
-        "example": "pdf",
-    },
-]
-_OPERATION["responses"] = {
-    "200": {
-        "description": "The file. The same document gives the same bytes; the ETag is their SHA-256.",
-        "content": {
-            "application/json": {
-                "schema": {"type": "object"},
-                "example": {"number": "ACME-INV-2026-000001", "kind": 380},
-            },
-            "application/pdf": {"schema": {"type": "string", "format": "binary"}},
-            "application/xml": {"schema": {"type": "string"}},
+_NUMBER = {
+    "name": "number",
+    "in": "path",
+    "required": True,
+    "description": "The document's number.",
+    "schema": {"type": "string"},
+    "example": "ACME-INV-2026-000001",
+}
+_FORM = {
+    "name": "form",
+    "in": "path",
+    "required": True,
+    "description": "json; pdf, which is PDF/A-3 with the XML inside (Factur-X); or xml (EN 16931, CII).",
+    "schema": {"type": "string", "enum": list(_FORMS)},
+    "example": "pdf",
+}
+_FILE = {
+    "description": "The file. The same document gives the same bytes; the ETag is their SHA-256.",
+    "content": {
+        "application/json": {
+            "schema": {"type": "object"},
+            "example": {"number": "ACME-INV-2026-000001", "kind": 380},
         },
+        "application/pdf": {"schema": {"type": "string", "format": "binary"}},
+        "application/xml": {"schema": {"type": "string"}},
     },
-    **problems("400", "401", "403", "404", "406", "422", "503"),
 }
 
-router.add_api_route(
+add_read(
+    router,
     "/v1/documents/{number}.{form}",
-    answered("read:document", document),
-    methods=["GET"],
-    name="document",
-    tags=["documents"],
+    document,
+    _NUMBER,
+    _FORM,
+    tag="documents",
     summary="A document as a file",
-    openapi_extra=_OPERATION,
-    response_model=None,
+    answer=_FILE,
+    refused=("406",),
 )

@@ -13,14 +13,17 @@ from starlette.responses import Response
 from order_ledger.api.callers import Caller
 from order_ledger.api.commanding import CallersHandler, answer, answered, cause_of, expected_version, facts, now, parse
 from order_ledger.api.door import Door, body_of, door_of
-from order_ledger.api.openapi import command_operation, query, read_operation
-from order_ledger.api.pages import after_cursor, cursor_of, limit_of, listed
+from order_ledger.api.openapi import command_operation, in_pages, query
+from order_ledger.api.pages import after_cursor, cursor_of, listed
+from order_ledger.api.parameters import identifier, limit
+from order_ledger.api.reading import add_read
 from order_ledger.identifiers import uuid7
 from order_ledger.items import decisions as item_decisions
 from order_ledger.items.commands import ChangePrice, DelistItem, ListItem
 from order_ledger.items.item import Item, item_id, stock_id
 from order_ledger.journal.writer import Decision, Standing, Stream
 from order_ledger.parties.organisation import RegisteredOrganisation
+from order_ledger.queries.pages import DEFAULT_PAGE, LARGEST_PAGE
 from order_ledger.refusals import NotFound
 from order_ledger.rights import Scope, may, whose, whose_read
 from order_ledger.stock import decisions as stock_decisions
@@ -138,16 +141,16 @@ async def item(request: Request, calling: Caller) -> Response:
 async def items(request: Request, calling: Caller) -> Response:
     door = door_of(request)
     whose_read("catalogue", calling.by(Scope()))
-    limit = limit_of(request)
-    found = await listed(door, "item", after_cursor(request), limit)
+    size = limit(request, DEFAULT_PAGE, LARGEST_PAGE)
+    found = await listed(door, "item", after_cursor(request), size)
     states = await door.writer.standings([Stream("item", each) for each, _ in found])
-    seller = request.query_params.get("seller")
+    seller = identifier(request, "seller")
     shown = [
         item_view(states[each].state)
         for each, _ in found
-        if (seller is None or str(states[each].state.seller.id) == seller) and states[each].state.listed
+        if (seller is None or states[each].state.seller.id == seller) and states[each].state.listed
     ]
-    body = {"items": shown, "cursor": cursor_of(found[-1][1]) if len(found) == limit else None}
+    body = {"items": shown, "cursor": cursor_of(found[-1][1]) if len(found) == size else None}
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
@@ -210,24 +213,19 @@ def _post(path: str, name: str, tag: str, model: type[BaseModel], handler: Any, 
     )
 
 
-def _get(path: str, tag: str, summary: str, handler: Any, *parameters: dict[str, Any]) -> None:
-    router.add_api_route(
-        path,
-        answered(f"read:{handler.__name__}", handler),
-        methods=["GET"],
-        name=handler.__name__,
-        tags=[tag],
-        summary=summary,
-        openapi_extra=read_operation(*parameters),
-        response_model=None,
-    )
-
-
 _post("/v1/items", "list", "items", ListItem, list_item, 201)
 _post("/v1/items/{item_id}/delist", "delist", "items", DelistItem, on_item(DelistItem))
 _post("/v1/items/{item_id}/change-price", "change-price", "items", ChangePrice, on_item(ChangePrice))
 _post("/v1/stock/{item_id}/receive-stock", "receive-stock", "stock", ReceiveStock, on_stock(ReceiveStock))
 _post("/v1/stock/{item_id}/adjust-stock", "adjust-stock", "stock", AdjustStock, on_stock(AdjustStock))
-_get("/v1/items", "items", "Items that are offered", items, query("seller", "Only this seller's.", type="string"))
-_get("/v1/items/{item_id}", "items", "An item", item)
-_get("/v1/stock/{item_id}", "stock", "How much of an item is there", stock)
+add_read(
+    router,
+    "/v1/items",
+    items,
+    query("seller", "Only this seller's.", type="string", format="uuid"),
+    *in_pages(LARGEST_PAGE),
+    tag="items",
+    summary="Items that are offered",
+)
+add_read(router, "/v1/items/{item_id}", item, tag="items", summary="An item")
+add_read(router, "/v1/stock/{item_id}", stock, tag="stock", summary="How much of an item is there")

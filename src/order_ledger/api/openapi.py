@@ -83,18 +83,38 @@ def command_operation(model: type[BaseModel], status: str = "200") -> dict[str, 
     }
 
 
-def read_operation(*parameters: dict[str, Any]) -> dict[str, Any]:
-    """The operation of a read."""
+def read_operation(
+    *parameters: dict[str, Any], answer: dict[str, Any] | None = None, refused: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The operation of a read, with refusals of its own beside those that every read has."""
+    told = problems(*sorted({"400", "401", "403", "404", "422", "503", *refused}))
     return {
         "parameters": [*parameters, ROLE, _FOR],
-        "responses": problems("400", "401", "403", "404", "422", "503"),
+        "responses": {"200": answer, **told} if answer else told,
         "security": [{"bearer": []}],
     }
+
+
+def json_answer(description: str, example: Any) -> dict[str, Any]:
+    """The answer of a read, in JSON."""
+    return {"description": description, "content": {"application/json": {"example": example}}}
 
 
 def query(name: str, description: str, **schema: Any) -> dict[str, Any]:
     """One parameter of a query."""
     return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+def in_pages(largest: int) -> tuple[dict[str, Any], ...]:
+    """The parameters of a list in pages of so many rows at most."""
+    return (
+        query("limit", "How many on a page.", type="integer", minimum=1, maximum=largest),
+        query("cursor", "The cursor of the page before.", type="string"),
+    )
+
+
+ORGANISATION = query("organisation", "For which of your organisations.", type="string", format="uuid")
+WAIT_FOR = query("wait_for", "Answer once the read model has this position: read your own writes.", type="integer")
 
 
 def problems(*statuses: str) -> dict[str, Any]:

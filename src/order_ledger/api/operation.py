@@ -10,9 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from order_ledger.api.callers import Caller
-from order_ledger.api.commanding import answered
 from order_ledger.api.door import Door, door_of
-from order_ledger.api.openapi import read_operation
+from order_ledger.api.reading import add_read
 from order_ledger.following import lag
 from order_ledger.journal.database_roles import inspect_rights
 from order_ledger.policies.engine import status as policies
@@ -79,12 +78,4 @@ def _look(url: str) -> dict[str, Any]:
 
 router.add_api_route("/healthz", healthz, methods=["GET"], tags=["operation"], summary="Does it answer?")
 router.add_api_route("/readyz", readyz, methods=["GET"], tags=["operation"], summary="Does it take commands?")
-router.add_api_route(
-    "/metrics",
-    answered("read:metrics", metrics),
-    methods=["GET"],
-    tags=["operation"],
-    summary="Prometheus metrics",
-    openapi_extra=read_operation(),
-    response_model=None,
-)
+add_read(router, "/metrics", metrics, tag="operation", summary="Prometheus metrics")

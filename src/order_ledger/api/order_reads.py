@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from order_ledger.api.callers import Caller
-from order_ledger.api.commanding import answered
 from order_ledger.api.door import Door, door_of
 from order_ledger.api.headers import header
-from order_ledger.api.moments import instant
-from order_ledger.api.openapi import query, read_operation
+from order_ledger.api.openapi import WAIT_FOR, query
 from order_ledger.api.order_commands import allowed_to, order_id_of, scope_of
-from order_ledger.api.order_lists import caught_up
+from order_ledger.api.parameters import instant, version
+from order_ledger.api.read_models import caught_up
+from order_ledger.api.reading import add_read
 from order_ledger.api.timeline import timeline_view
 from order_ledger.api.views import Opener, key_ids, order_view, sealed_view, shows_personal_data
 from order_ledger.entries import Entry, Event
@@ -39,7 +39,7 @@ _MOMENT = (
 
 async def order(request: Request, calling: Caller) -> Response:
     door = door_of(request)
-    await caught_up(door, request)
+    await caught_up(door, request, "order_status")
     entries, current = await _readable(door, request, calling, "past_versions" if _is_past(request) else "order")
     told = _at_moment(request, entries)
     if not told:
@@ -133,13 +133,13 @@ def _at_moment(request: Request, entries: list[Entry[Event]]) -> list[Entry[Any]
         raise Invalid(Violation(f"?{given[1]}", "one_moment", "Give one of version, as_of and as_recorded."))
     if not given:
         return entries
-    text = request.query_params[given[0]]
-    if given[0] == "version":
-        if not text.isascii() or not text.isdigit() or not 0 < int(text[:19]) < 2**62:
-            raise Invalid(Violation("?version", "version", "A version is a whole number from 1."))
-        return until_version(entries, int(text))
-    moment = instant(given[0], text)
-    return as_of(entries, moment) if given[0] == "as_of" else as_recorded(entries, moment)
+    if (until := version(request, "version")) is not None:
+        return until_version(entries, until)
+    if (happened_by := instant(request, "as_of")) is not None:
+        return as_of(entries, happened_by)
+    recorded_by = instant(request, "as_recorded")
+    assert recorded_by is not None, "one of the three is given"
+    return as_recorded(entries, recorded_by)
 
 
 def _own_lines(shown: Order, calling: Caller) -> frozenset[int] | None:
@@ -187,18 +187,9 @@ def _json(view: object, headers: dict[str, str] | None = None) -> Response:
 
 
 for _path, _read, _summary, _parameters in (
-    ("", order, "An order, as it is or as it was", _MOMENT),
+    ("", order, "An order, as it is or as it was", (*_MOMENT, WAIT_FOR)),
     ("/timeline", timeline, "What happened to an order, for you to read", ()),
     ("/events", events, "The stored bytes of an order's entries, one a line", ()),
     ("/stream", stream, "What happens to an order, live (server-sent events)", ()),
 ):
-    router.add_api_route(
-        f"/v1/orders/{{order_id}}{_path}",
-        answered(f"read:{_read.__name__}", _read),
-        methods=["GET"],
-        name=_read.__name__,
-        tags=["orders"],
-        summary=_summary,
-        openapi_extra=read_operation(*_parameters),
-        response_model=None,
-    )
+    add_read(router, f"/v1/orders/{{order_id}}{_path}", _read, *_parameters, tag="orders", summary=_summary)

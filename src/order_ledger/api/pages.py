@@ -1,29 +1,20 @@
-"""Lists in pages: a limit, and an opaque cursor to go on from."""
+"""Lists of streams in the order in which they began, in pages."""
 
-import base64
-import binascii
 from uuid import UUID
 
 from starlette.requests import Request
 
 from order_ledger.api.door import Door
 from order_ledger.entries import Kind
+from order_ledger.queries.pages import BadCursor, as_cursor, from_cursor
 from order_ledger.refusals import Invalid, Violation
 
-DEFAULT_LIMIT = 50
-LARGEST_LIMIT = 500
-
-
-def limit_of(request: Request) -> int:
-    """How many rows a page has; raises `Invalid`."""
-    text = request.query_params.get("limit", str(DEFAULT_LIMIT))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LARGEST_LIMIT:
-        raise Invalid(Violation("?limit", "limit", f"A page has 1 to {LARGEST_LIMIT} rows."))
-    return int(text)
+_POSITION_BYTES = 8
 
 
 def cursor_of(position: int) -> str:
-    return base64.urlsafe_b64encode(str(position).encode()).decode().rstrip("=")
+    """The cursor to go on from the stream that began at this position."""
+    return as_cursor(position.to_bytes(_POSITION_BYTES, "big"))
 
 
 def after_cursor(request: Request) -> int:
@@ -32,9 +23,9 @@ def after_cursor(request: Request) -> int:
     if text is None:
         return 0
     try:
-        return int(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")) & (2**62 - 1)
-    except (ValueError, binascii.Error):
-        raise Invalid(Violation("?cursor", "cursor", "Use the cursor of the page before, as it is.")) from None
+        return int.from_bytes(from_cursor(text, _POSITION_BYTES), "big") & (2**62 - 1)
+    except BadCursor as error:
+        raise Invalid(Violation("?cursor", "cursor", str(error))) from None
 
 
 async def listed(door: Door, kind: Kind, after: int, limit: int) -> list[tuple[UUID, int]]:

@@ -12,8 +12,10 @@ from starlette.responses import Response
 from order_ledger.api.callers import Caller
 from order_ledger.api.commanding import CallersHandler, answer, answered, cause_of, expected_version, facts, now, parse
 from order_ledger.api.door import Door, body_of, door_of
-from order_ledger.api.openapi import command_operation, read_operation
-from order_ledger.api.pages import after_cursor, cursor_of, limit_of, listed
+from order_ledger.api.openapi import command_operation, in_pages
+from order_ledger.api.pages import after_cursor, cursor_of, listed
+from order_ledger.api.parameters import limit
+from order_ledger.api.reading import add_read
 from order_ledger.api.views import ERASED
 from order_ledger.entries import Event, Kind
 from order_ledger.identifiers import uuid7
@@ -32,6 +34,7 @@ from order_ledger.parties.decisions import Context, decide_organisation, decide_
 from order_ledger.parties.events import RoleGranted, RoleWithdrawn
 from order_ledger.parties.organisation import RegisteredOrganisation
 from order_ledger.parties.person import Person
+from order_ledger.queries.pages import DEFAULT_PAGE, LARGEST_PAGE
 from order_ledger.refusals import NotFound
 from order_ledger.rights import Of, Read, Scope, may, may_read, whose
 
@@ -89,8 +92,8 @@ def on_party(kind: Kind, command_type: type[Any], *, begins: bool) -> CallersHan
 async def organisations(request: Request, calling: Caller) -> Response:
     door = door_of(request)
     scope = Scope(kind="organisation")
-    limit = limit_of(request)
-    found = await listed(door, "organisation", after_cursor(request), limit)
+    size = limit(request, DEFAULT_PAGE, LARGEST_PAGE)
+    found = await listed(door, "organisation", after_cursor(request), size)
     states = await door.writer.standings([Stream("organisation", each) for each, _ in found])
     shown = []
     for each, _ in found:
@@ -103,7 +106,7 @@ async def organisations(request: Request, calling: Caller) -> Response:
         shown.append(
             {"organisation_id": each, "name": state.name} if grant.only == "names" else organisation_view(state)
         )
-    body = {"organisations": shown, "cursor": cursor_of(found[-1][1]) if len(found) == limit else None}
+    body = {"organisations": shown, "cursor": cursor_of(found[-1][1]) if len(found) == size else None}
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
@@ -237,19 +240,17 @@ for _kind, _path, _command, _begins in _COMMANDS:
         response_model=None,
     )
 
+add_read(
+    router,
+    "/v1/organisations",
+    organisations,
+    *in_pages(LARGEST_PAGE),
+    tag="parties",
+    summary="The organisations you may see",
+)
 for _path, _handler, _summary in (
-    ("/v1/organisations", organisations, "The organisations you may see"),
     ("/v1/organisations/{organisation_id}", organisation, "An organisation"),
     ("/v1/persons/{person_id}", person, "A person"),
     ("/v1/me", myself, "Who is logged in, and the roles they hold"),
 ):
-    router.add_api_route(
-        _path,
-        answered(f"read:{_handler.__name__}", _handler),
-        methods=["GET"],
-        name=_handler.__name__,
-        tags=["parties"],
-        summary=_summary,
-        openapi_extra=read_operation(),
-        response_model=None,
-    )
+    add_read(router, _path, _handler, tag="parties", summary=_summary)

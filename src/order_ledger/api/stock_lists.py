@@ -5,60 +5,38 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter
-from psycopg.errors import InvalidSchemaName, UndefinedTable
 from starlette.requests import Request
 from starlette.responses import Response
 
 from order_ledger.api.callers import Caller
-from order_ledger.api.commanding import answered
 from order_ledger.api.door import door_of
-from order_ledger.api.openapi import query, read_operation
-from order_ledger.api.order_lists import caught_up, whose_of
+from order_ledger.api.openapi import ORGANISATION, WAIT_FOR, in_pages, json_answer
+from order_ledger.api.parameters import limit
+from order_ledger.api.read_models import reading, whose_of
+from order_ledger.api.reading import add_read
 from order_ledger.queries import stock
-from order_ledger.queries.stock import LARGEST_PAGE, Asked
-from order_ledger.refusals import Invalid, Unavailable, Violation
+from order_ledger.queries.pages import DEFAULT_PAGE, LARGEST_PAGE, as_cursor, from_cursor
+from order_ledger.queries.stock import Asked
 from order_ledger.rights import Scope, whose_read
 
 router = APIRouter()
 
-_KNOWN = {"organisation", "limit", "cursor", "wait_for"}
-
 
 async def stock_figures(request: Request, calling: Caller) -> Response:
-    door = door_of(request)
     grant = whose_read("stock_figures", calling.by(Scope()))
-    asked = _asked(request, calling, grant.whose)
-    assert asked.limit is not None
-    await caught_up(door, request, "stock")
-    try:
-        async with door.writer.connection() as connection:
-            found = await stock.list_stock(connection, msgspec.structs.replace(asked, limit=asked.limit + 1))
-    except (UndefinedTable, InvalidSchemaName):
-        raise Unavailable("The read model stock is not there yet: run order-ledger follow stock.") from None
-    page = found.items[: asked.limit]
+    size = limit(request, DEFAULT_PAGE, LARGEST_PAGE)
+    cursor, whose = request.query_params.get("cursor"), whose_of(request, calling, grant.whose)
+    async with reading(door_of(request), request, "stock") as connection:
+        after = UUID(bytes=from_cursor(cursor, 16)) if cursor is not None else None
+        # One more than a page has, to know whether another follows.
+        found = await stock.list_stock(connection, Asked(whose=whose, after=after, limit=size + 1))
+    page = found.items[:size]
     body: dict[str, Any] = {
         "items": page,
-        "cursor": str(page[-1].item_id) if len(found.items) > asked.limit else None,
+        "cursor": as_cursor(page[-1].item_id.bytes) if len(found.items) > size else None,
         "position": found.position,
     }
     return Response(msgspec.json.encode(body), media_type="application/json")
-
-
-def _asked(request: Request, calling: Caller, whose: str) -> Asked:
-    given = request.query_params
-    for name in given:
-        if name not in _KNOWN:
-            raise Invalid(
-                Violation(f"?{name}", "unknown", f"There is no such filter. There are: {', '.join(sorted(_KNOWN))}.")
-            )
-    limit = given.get("limit", "50")
-    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:9]) <= LARGEST_PAGE:
-        raise Invalid(Violation("?limit", "limit", f"A page has 1 to {LARGEST_PAGE} rows."))
-    try:
-        after = UUID(given["cursor"]) if "cursor" in given else None
-    except ValueError:
-        raise Invalid(Violation("?cursor", "cursor", "Use the cursor of the page before, as it is.")) from None
-    return Asked(whose=whose_of(request, calling, whose), after=after, limit=int(limit))
 
 
 _EXAMPLE = {
@@ -83,27 +61,14 @@ _EXAMPLE = {
     "position": 5015,
 }
 
-_OPERATION = read_operation(
-    query("organisation", "For which of your organisations.", type="string", format="uuid"),
-    query("limit", "How many on a page.", type="integer", minimum=1, maximum=LARGEST_PAGE),
-    query("cursor", "The cursor of the page before.", type="string"),
-    query("wait_for", "Answer once the read model has this position.", type="integer"),
-)
-_OPERATION["responses"] = {
-    "200": {
-        "description": "Units on hand, reserved, available and on backorder, as of a position of the journal.",
-        "content": {"application/json": {"example": _EXAMPLE}},
-    },
-    **_OPERATION["responses"],
-}
-
-router.add_api_route(
+add_read(
+    router,
     "/v1/stock",
-    answered("read:stock_figures", stock_figures),
-    methods=["GET"],
-    name="stock_figures",
-    tags=["stock"],
+    stock_figures,
+    ORGANISATION,
+    *in_pages(LARGEST_PAGE),
+    WAIT_FOR,
+    tag="stock",
     summary="How much of every item is there",
-    openapi_extra=_OPERATION,
-    response_model=None,
+    answer=json_answer("Units on hand, reserved, available, waited for; as of a position of the journal.", _EXAMPLE),
 )

@@ -4,8 +4,6 @@ What is asked is a value, statement and parameters follow from it, and rows beco
 caller's affair: `consumer` and `seller` narrow a list to what one party bought, or sold.
 """
 
-import base64
-import binascii
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,13 +15,10 @@ from msgspec import Struct
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import TupleRow
 
+from order_ledger.queries.pages import BadCursor, as_cursor, from_cursor, page_size
+
 DocumentKind = Literal["invoice", "credit_note", "receipt"]
 KINDS: tuple[DocumentKind, ...] = get_args(DocumentKind)
-LARGEST_PAGE = 200
-
-
-class BadCursor(ValueError):
-    """The cursor is not one that a list gave."""
 
 
 class IssuedDocument(Struct, frozen=True, kw_only=True):
@@ -138,7 +133,7 @@ def sum_documents_now(connection: Connection[TupleRow], asked: Asked) -> Totals:
 def listing(asked: Asked) -> tuple[bytes, dict[str, Any]]:
     """The statement that finds a page of the list, and one row more where it goes on; and its parameters."""
     where, parameters = _where(asked)
-    parameters["limit"] = _page_size(asked.limit) + 1
+    parameters["limit"] = page_size(asked.limit) + 1
     if asked.cursor is not None:
         where += (" AND " if where else " WHERE ") + "(d.issued_on, d.number) < (%(after_on)s, %(after_number)s)"
         parameters["after_on"], parameters["after_number"] = _opened(asked.cursor)
@@ -147,7 +142,7 @@ def listing(asked: Asked) -> tuple[bytes, dict[str, Any]]:
 
 def page(rows: Sequence[TupleRow], limit: int) -> Page:
     """The page that these rows are."""
-    size = _page_size(limit)
+    size = page_size(limit)
     documents = tuple(IssuedDocument(**dict(zip(_COLUMNS, row, strict=True))) for row in rows[:size])
     return Page(documents, _cursor(documents[-1]) if len(rows) > size else None)
 
@@ -194,20 +189,15 @@ def _where(asked: Asked) -> tuple[str, dict[str, Any]]:
     return (" WHERE " + " AND ".join(conditions) if conditions else ""), parameters
 
 
-def _page_size(limit: int) -> int:
-    return min(max(limit, 1), LARGEST_PAGE)
-
-
 def _cursor(last: IssuedDocument) -> str:
-    return base64.urlsafe_b64encode(f"{last.issued_on.isoformat()}/{last.number}".encode()).decode()
+    return as_cursor(f"{last.issued_on.isoformat()}/{last.number}".encode())
 
 
 def _opened(cursor: str) -> tuple[date, str]:
     try:
-        text = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True).decode()
-        day, slash, number = text.partition("/")
+        day, slash, number = from_cursor(cursor).decode().partition("/")
         if not slash or "\0" in number or len(number) > 200:
-            raise ValueError("no cursor")
+            raise BadCursor
         return date.fromisoformat(day), number
-    except (UnicodeError, binascii.Error, ValueError) as error:
-        raise BadCursor("The cursor is not one that a list gave.") from error
+    except ValueError:
+        raise BadCursor from None

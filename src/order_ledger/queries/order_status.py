@@ -4,8 +4,6 @@ What is asked is a value, `sql` and parameters follow from it, and rows become v
 affair: `Whose` narrows a list to the orders of one party, and `names` lets a search look at the names of persons.
 """
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,6 +14,8 @@ import msgspec
 from msgspec import Struct
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import TupleRow
+
+from order_ledger.queries.pages import BadCursor, as_cursor, from_cursor, page_size
 
 STATES = (
     "placed",
@@ -28,14 +28,9 @@ STATES = (
     "rejected",
     "cancelled",
 )
-LARGEST_PAGE = 200
 ANYBODY = UUID(int=0)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-
-
-class BadCursor(ValueError):
-    """The cursor is not one that a list gave."""
 
 
 class OrderStatus(Struct, frozen=True, kw_only=True):
@@ -153,7 +148,7 @@ def listing(asked: Asked) -> tuple[LiteralString, dict[str, Any]]:
     """The statement that finds a page of the list, and one row more where it goes on; and its parameters."""
     source: LiteralString = "order_status.orders o"
     conditions: list[LiteralString] = []
-    parameters: dict[str, Any] = {"limit": _page_size(asked.limit) + 1}
+    parameters: dict[str, Any] = {"limit": page_size(asked.limit) + 1}
     listed: LiteralString = "o.listed_at"
     if asked.whose is not None:
         # Ordered by the party's own index, so that a page of a large seller costs no more than one of a small.
@@ -190,7 +185,7 @@ def listing(asked: Asked) -> tuple[LiteralString, dict[str, Any]]:
 
 def page(rows: Sequence[TupleRow], limit: int) -> Page:
     """The page that these rows are."""
-    size = _page_size(limit)
+    size = page_size(limit)
     orders = tuple(OrderStatus(**dict(zip(_COLUMNS, row, strict=True))) for row in rows[:size])
     return Page(orders, _cursor(orders[-1]) if len(rows) > size else None)
 
@@ -234,10 +229,6 @@ _FOUND_BY_NUMBER_OR_NAME: LiteralString = (
 )
 
 
-def _page_size(limit: int) -> int:
-    return min(max(limit, 1), LARGEST_PAGE)
-
-
 def _as_text(search: str) -> str:
     """In lower case, and what no text can hold turned into what none holds."""
     return search.strip().lower().encode("utf-8", "replace").decode().replace("\0", "\ufffd")
@@ -249,15 +240,12 @@ def _literally(text: str) -> str:
 
 def _cursor(last: OrderStatus) -> str:
     at = (last.listed_at - _EPOCH) // _MICROSECOND
-    return base64.urlsafe_b64encode(at.to_bytes(8, "big", signed=True) + last.order_id.bytes).decode()
+    return as_cursor(at.to_bytes(8, "big", signed=True) + last.order_id.bytes)
 
 
 def _opened(cursor: str) -> tuple[datetime, UUID]:
+    last = from_cursor(cursor, 24)
     try:
-        raw = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
-        if len(raw) != 24 or base64.urlsafe_b64encode(raw).decode() != cursor:
-            raise BadCursor("The cursor is not one that a list gave.")
-        at = _EPOCH + _MICROSECOND * int.from_bytes(raw[:8], "big", signed=True)
-        return at, UUID(bytes=raw[8:])
-    except (UnicodeEncodeError, binascii.Error, OverflowError) as error:
-        raise BadCursor("The cursor is not one that a list gave.") from error
+        return _EPOCH + _MICROSECOND * int.from_bytes(last[:8], "big", signed=True), UUID(bytes=last[8:])
+    except OverflowError:
+        raise BadCursor from None

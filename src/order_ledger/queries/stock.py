@@ -15,8 +15,6 @@ from psycopg.rows import TupleRow
 
 from order_ledger.queries.order_status import Whose
 
-LARGEST_PAGE = 200
-
 
 class ItemStock(Struct, frozen=True, kw_only=True):
     """The stock of an item, in its unit (UN/ECE Recommendation 20). Available is what is kept for nobody."""
