@@ -41,13 +41,17 @@ from order_ledger.values import Address, Contact
 
 router = APIRouter()
 
+_NO_COMMAND = UUID(int=0)
+"""Who only looks at what is allowed gives no command."""
+
 
 def scope_of(order: Order, command: object = None) -> Scope:
     """What the rights must know of this order, and of the lines and the shipment that the command names."""
-    named = named_lines(command)
-    lines = [line for line in order.lines.values() if line.line in named] if named else list(order.goods)
-    shipment = order.shipments.get(getattr(command, "shipment", None) or UUID(int=0))
-    senders = [shipment] if shipment is not None else list(order.shipments.values())
+    named = named_lines(command) if command is not None else frozenset()
+    lines = [line for line in order.lines.values() if line.line in named] if named else order.goods
+    number = getattr(command, "shipment", None)
+    shipment = order.shipments.get(number) if number is not None else None
+    senders = [shipment] if shipment is not None else order.shipments.values()
     return Scope(
         consumer=order.consumer,
         seller=order.seller.id,
@@ -185,7 +189,7 @@ def allowed_to(order: Order, calling: Caller) -> list[AllowedCommand]:
     """The commands of this person's role that reach this order, each with what is in its way."""
     scope = scope_of(order)
     by = calling.by(scope)
-    context = Context(now=now(), by=by, command=UUID(int=0), order_id=order.id)
+    context = Context(now=now(), by=by, command=_NO_COMMAND, order_id=order.id)
     return list(allowed_commands(order, by, context, reaching(by, scope)))
 
 

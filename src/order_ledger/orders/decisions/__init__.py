@@ -133,17 +133,20 @@ def allowed_commands(
 
     `among` leaves out what this person may not do with this order.
     """
-    context = replace(context, by=by)
+    if by != context.by:
+        context = replace(context, by=by)
     # Several commands are refused for the same, which is looked at once.
     seen: dict[Look, tuple[Blocker, ...]] = {}
     found = []
     for name, looks in _looks(context.role):
         if among is None or name in among:
+            blockers: tuple[Blocker, ...] = ()
             for look in looks:
-                if look not in seen:
-                    seen[look] = tuple(look(order, context))
-            blockers = dict.fromkeys(blocker for look in looks for blocker in seen[look])
-            found.append(AllowedCommand(name, tuple(blockers)))
+                objections = seen.get(look)
+                if objections is None:
+                    objections = seen[look] = tuple(look(order, context))
+                blockers += tuple(each for each in objections if each not in blockers) if blockers else objections
+            found.append(AllowedCommand(name, blockers))
     return tuple(found)
 
 
