@@ -41,6 +41,7 @@ KINDS: tuple[DocumentKind, ...] = get_args(DocumentKind)
 _ZERO = Decimal(0)
 _NOBODY = UUID(int=0)
 _NO_CURRENCY = "XXX"
+"""What ISO 4217 writes where no currency is involved: of an order that nothing is known of yet."""
 
 
 class TaxLine(Struct, frozen=True):

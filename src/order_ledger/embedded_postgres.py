@@ -587,7 +587,7 @@ shared_buffers = 256MB
 max_wal_size = 2GB
 min_wal_size = 256MB
 checkpoint_timeout = 15min
-# After a checkpoint the log takes whole pages. The one compression that this build knows takes longer than to write them.
+# After a checkpoint the log takes whole pages; the one compression of this build takes longer than writing them.
 wal_compression = off
 # Disks have no arm to move any more.
 random_page_cost = 1.1
