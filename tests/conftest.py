@@ -14,7 +14,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from order_ledger.embedded_postgres import server_for
+from order_ledger.postgres import server_for
 from order_ledger.settings import Settings
 
 _numbers = count(1)

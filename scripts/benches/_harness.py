@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 from rich.console import Console
 from rich.table import Table
 
-from order_ledger.embedded_postgres import server_for
+from order_ledger.postgres import server_for
 from order_ledger.settings import Settings
 
 console = Console(stderr=True)

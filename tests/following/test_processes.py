@@ -18,7 +18,6 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from order_ledger.embedded_postgres import embedded_postgres
 from order_ledger.entries import Event
 from order_ledger.following import installing, lag
 from order_ledger.following.live import Follower
@@ -27,6 +26,7 @@ from order_ledger.following.rebuilding import rebuild
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import MasterKey
+from order_ledger.postgres import embedded_postgres
 from tests.following import dying
 from tests.following.comparing import differing_bytes
 from tests.following.histories import an_id, placed, random_history

@@ -294,8 +294,8 @@ def worker(url: str, seed: str, number: str, stop: str, output: str) -> None:
 
 
 def main() -> None:
-    from order_ledger.embedded_postgres import embedded_postgres
     from order_ledger.journal.migrations import migrate
+    from order_ledger.postgres import embedded_postgres
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in (("seed", 1), ("workers", 4), ("seconds", 10)):

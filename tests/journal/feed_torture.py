@@ -285,8 +285,8 @@ class Report(NamedTuple):
 def torture(home: Path, *, seed: int, writers: int, readers: Sequence[str], seconds: float, kills: int) -> Report:
     """Runs it all on a server of its own in this home, which the server's user may enter."""
     # Here, because the many processes of it start faster without.
-    from order_ledger.embedded_postgres import embedded_postgres
     from order_ledger.journal.migrations import migrate
+    from order_ledger.postgres import embedded_postgres
 
     with embedded_postgres(home) as url, psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET max_prepared_transactions = 64")

@@ -16,7 +16,6 @@ from psycopg.conninfo import make_conninfo
 from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import TupleRow
 
-from order_ledger.embedded_postgres import embedded_postgres
 from order_ledger.entries import By, Cause, CommandRef, Fact
 from order_ledger.journal import feed
 from order_ledger.journal.appending import Key, Proposal
@@ -33,6 +32,7 @@ from order_ledger.journal.group_commit import GroupCommit
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import inspect, migrate
 from order_ledger.orders.events import NoteAdded
+from order_ledger.postgres import embedded_postgres
 from order_ledger.values import Contact, unsealed
 from tests.conftest import make_url
 from tests.journal.conftest import MASTER

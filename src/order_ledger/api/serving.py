@@ -13,12 +13,12 @@ from fastapi import FastAPI
 
 from order_ledger.api.app import create_app
 from order_ledger.api.dispatch import Dispatch
-from order_ledger.embedded_postgres import ServerError, server_for
 from order_ledger.following.installing import install
 from order_ledger.following.projections import find, names
 from order_ledger.journal.keys import check_master
 from order_ledger.journal.migrations import Unfit, inspect
 from order_ledger.journal.sealing import CannotOpen, master_key
+from order_ledger.postgres import ServerError, server_for
 from order_ledger.processes import exit_on_sigterm, exit_with_parent
 from order_ledger.settings import Settings
 

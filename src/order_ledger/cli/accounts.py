@@ -14,11 +14,11 @@ from rich.table import Table
 
 from order_ledger.accounts import LoginTaken, Tokens, new_password, set_password
 from order_ledger.administration import EVERY_ROLE, Administration
-from order_ledger.embedded_postgres import server_for
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import master_key
 from order_ledger.parties.commands import GrantableRole
+from order_ledger.postgres import server_for
 from order_ledger.refusals import Refusal
 from order_ledger.settings import Settings
 from order_ledger.values import Contact

@@ -20,13 +20,13 @@ from order_ledger.audit.searching import orders_called
 from order_ledger.audit.verify import verify
 from order_ledger.cli.answers import AsJson, Failed, answer_json, answer_rows, say
 from order_ledger.cli.moments import AsOf, AsRecorded, time_of
-from order_ledger.embedded_postgres import server_for
 from order_ledger.journal.codec import Codec, Unreadable
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import inspect, migrate
 from order_ledger.journal.names import EVENTS, UPCASTERS
 from order_ledger.journal.sealing import master_key
 from order_ledger.moments import as_of, as_recorded, until_version
+from order_ledger.postgres import server_for
 from order_ledger.settings import Settings
 from order_ledger.values import Money
 

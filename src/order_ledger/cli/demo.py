@@ -10,11 +10,11 @@ import httpx2
 from order_ledger.accounts import Tokens
 from order_ledger.administration import Administration
 from order_ledger.cli.answers import AsJson, Failed, answer_json, answer_rows, say
-from order_ledger.embedded_postgres import server_for
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import master_key
 from order_ledger.parties.commands import GrantableRole, RegisterOrganisation
+from order_ledger.postgres import server_for
 from order_ledger.settings import Settings
 from order_ledger.values import Contact
 

@@ -11,11 +11,11 @@ from psycopg.rows import TupleRow
 from order_ledger.audit.documents import Finding, Report, examine, read_orders
 from order_ledger.cli.answers import AsFormat, AsJsonToo, answer_csv, answer_json, answer_rows, say
 from order_ledger.cli.moments import AsOf, AsRecorded, AtPosition, moment_of
-from order_ledger.embedded_postgres import server_for
 from order_ledger.journal.codec import Codec
 from order_ledger.journal.migrations import inspect, migrate
 from order_ledger.journal.names import EVENTS, UPCASTERS
 from order_ledger.policies.engine import status
+from order_ledger.postgres import server_for
 from order_ledger.settings import Settings
 
 POLICY = "issue_documents"

@@ -9,12 +9,12 @@ import typer
 
 from order_ledger.cli.answers import AsJson, Failed, answer_json, say
 from order_ledger.cli.up_to_date import bring_up_to_date
-from order_ledger.embedded_postgres import server_for
 from order_ledger.exporting.jsonl import export_entries
 from order_ledger.exporting.ocel import FORMS, export_ocel
 from order_ledger.following.projections import find, names
 from order_ledger.journal.codec import Unreadable
 from order_ledger.journal.migrations import migrate
+from order_ledger.postgres import server_for
 from order_ledger.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Give the ledger's own out.")

@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from order_ledger.cli.answers import say
-from order_ledger.embedded_postgres import server_for
 from order_ledger.following.keeping import keep
 from order_ledger.following.projections import find
 from order_ledger.journal.database_roles import as_role
 from order_ledger.journal.feed import Settler
 from order_ledger.journal.migrations import migrate
+from order_ledger.postgres import server_for
 from order_ledger.processes import exit_with_parent
 from order_ledger.settings import Settings
 

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from order_ledger.cli.answers import AsJson, Failed, answer_json, answer_rows, say
-from order_ledger.embedded_postgres import server_for
 from order_ledger.importing.entries import BadEntry, NotEmpty, import_entries
 from order_ledger.importing.jsonl import import_commands
 from order_ledger.importing.olist import open_files
@@ -21,6 +20,7 @@ from order_ledger.importing.tables import BadSource, Failure
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import master_key
+from order_ledger.postgres import server_for
 from order_ledger.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Take in other people's orders, or one's own again.")

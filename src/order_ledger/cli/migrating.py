@@ -3,12 +3,12 @@
 import psycopg
 
 from order_ledger.cli.answers import AsJson, answer_json, say
-from order_ledger.embedded_postgres import server_for
 from order_ledger.following import installing
 from order_ledger.following.projections import find, names
 from order_ledger.journal.migrations import migrate
 from order_ledger.policies.engine import finding as policies
 from order_ledger.policies.engine.running import begin
+from order_ledger.postgres import server_for
 from order_ledger.settings import Settings
 
 

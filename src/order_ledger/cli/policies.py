@@ -7,7 +7,6 @@ import typer
 
 from order_ledger.cli.answers import AsJson, answer_json, answer_rows, say
 from order_ledger.cli.following import until_asked_to_end
-from order_ledger.embedded_postgres import server_for
 from order_ledger.journal.database_roles import as_role
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import inspect, migrate
@@ -15,6 +14,7 @@ from order_ledger.journal.sealing import master_key
 from order_ledger.policies.engine import cases, status
 from order_ledger.policies.engine.finding import find, names
 from order_ledger.policies.engine.running import Runner
+from order_ledger.postgres import server_for
 from order_ledger.processes import exit_with_parent
 from order_ledger.settings import Settings
 

@@ -8,10 +8,10 @@ import typer
 
 from order_ledger.cli import rebuilding
 from order_ledger.cli.answers import AsJson, Failed, answer_json, answer_rows, say
-from order_ledger.embedded_postgres import server_for
 from order_ledger.following import installing, lag, parking
 from order_ledger.following.projections import find, names
 from order_ledger.journal.migrations import inspect
+from order_ledger.postgres import server_for
 from order_ledger.settings import Settings
 
 app = typer.Typer(

@@ -13,13 +13,13 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from order_ledger.cli.answers import AsJson, Failed, answer_json, say
 from order_ledger.cli.moments import AsOf, AsRecorded, AtPosition, moment_of
-from order_ledger.embedded_postgres import server_for
 from order_ledger.following.asking import build_view, drop_view
 from order_ledger.following.comparing import Comparison
 from order_ledger.following.projections import find
 from order_ledger.following.rebuilding import Phase, Rebuilt, Told, compare_copies, rebuild
 from order_ledger.following.swapping import Differing, Pair, alone, choose_side, drop
 from order_ledger.journal.migrations import migrate
+from order_ledger.postgres import server_for
 from order_ledger.processes import exit_on_sigterm
 from order_ledger.settings import Settings
 

@@ -10,13 +10,13 @@ from rich.panel import Panel
 
 from order_ledger.administration import EVERY_ROLE, Administration
 from order_ledger.api.serving import listen, serve_many
-from order_ledger.embedded_postgres import server_for
 from order_ledger.following import projections
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import master_key
 from order_ledger.policies.engine import finding as policies
 from order_ledger.policies.engine.running import begin
+from order_ledger.postgres import server_for
 from order_ledger.processes import Child, exit_on_sigterm, supervise
 from order_ledger.settings import Settings
 from order_ledger.values import Contact

@@ -8,12 +8,12 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from order_ledger.cli.answers import Failed, say
-from order_ledger.embedded_postgres import server_for
 from order_ledger.following import installing, lag
 from order_ledger.following.asking import Moment, asked_of
 from order_ledger.following.live import Follower
 from order_ledger.following.projections import find
 from order_ledger.journal.migrations import migrate
+from order_ledger.postgres import server_for
 from order_ledger.settings import Settings
 
 _LONGEST_WAIT_SECONDS = 600.0
