@@ -30,13 +30,11 @@ from order_ledger.journal.database_roles import as_role
 from order_ledger.journal.feed import FeedRow, Wanted
 from order_ledger.journal.migrations import inspect
 from order_ledger.journal.names import EVENTS, UPCASTERS
+from order_ledger.journal.tailing import Say, Stopped, keep_at, listen, wait_for_news
 
 LARGEST_BATCH = 20_000
 _MOST_STREAMS_KEPT = 20_000
-_POLL_SECONDS = 1.0
-_SLICE_SECONDS = 0.1
-_FIRST_PAUSE_SECONDS = 0.2
-_LONGEST_PAUSE_SECONDS = 5.0
+_LOOK_SECONDS = 0.1
 
 
 class Advance(Struct, frozen=True):
@@ -84,22 +82,19 @@ class Follower:
         self._kept: dict[UUID, Kept] = {}
         self._kept_at: int | None = None
 
-    def run(self, stopped: Callable[[], bool], say: Callable[[str], None] = lambda _: None) -> None:
+    def run(self, stopped: Stopped, say: Say = lambda _: None) -> None:
         """Until stopped. A lost connection is made again, after a pause that grows; `say` gets what a person
         should know. Raises `CannotFollow`, and `Unfit` where the database is."""
-        pause = _FIRST_PAUSE_SECONDS
-        while not stopped():
-            try:
-                with self.connect() as connection:
-                    self.prepare(connection)
-                    pause = _FIRST_PAUSE_SECONDS
-                    self._follow(connection, stopped, say)
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                say(f"the database is away, trying again: {str(error).strip().splitlines()[0]}")
-                _wait(pause, stopped)
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
-    def catch_up(self, until: int, stopped: Callable[[], bool] = lambda: False) -> int:
+        def follow(under_way: Callable[[], None]) -> None:
+            with self.connect() as connection:
+                self.prepare(connection)
+                under_way()
+                self._follow(connection, stopped, say)
+
+        keep_at(follow, stopped, say)
+
+    def catch_up(self, until: int, stopped: Stopped = lambda: False) -> int:
         """Folds all that is final up to this position, and answers where the bookmark is then."""
         with self.connect() as connection:
             self.prepare(connection)
@@ -109,7 +104,7 @@ class Follower:
                     return advance.position
                 if advance.scanned == 0:
                     # What is still missing is held back by a transaction that has not ended.
-                    time.sleep(_SLICE_SECONDS)
+                    time.sleep(_LOOK_SECONDS)
 
     def connect(self) -> Connection[TupleRow]:
         """One that may read the journal and write read models, and nothing else, where the database has such a role."""
@@ -217,17 +212,15 @@ class Follower:
         for oldest in list(islice(self._kept, max(len(self._kept) - _MOST_STREAMS_KEPT, 0))):
             del self._kept[oldest]
 
-    def _follow(
-        self, connection: Connection[TupleRow], stopped: Callable[[], bool], say: Callable[[str], None]
-    ) -> None:
+    def _follow(self, connection: Connection[TupleRow], stopped: Stopped, say: Say) -> None:
         lag.announce(connection, self.projection.name, self.projection.version, self.part)
-        connection.execute(f"LISTEN {feed.CHANNEL}")
+        listen(connection)
         while not stopped():
             advance = self.advance(connection)
             if advance.parked:
                 say(f"{advance.parked} entries or streams were parked: order-ledger projections list says which")
             if advance.scanned < self.batch:
-                _wait_for_news(connection, stopped)
+                wait_for_news(connection, stopped)
 
 
 @contextmanager
@@ -240,17 +233,3 @@ def _without_collecting() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
-
-
-def _wait_for_news(connection: Connection[TupleRow], stopped: Callable[[], bool]) -> None:
-    """Until something settled, or long enough that it may have while nobody said so."""
-    deadline = time.monotonic() + _POLL_SECONDS
-    while not stopped() and time.monotonic() < deadline:
-        if list(connection.notifies(timeout=_SLICE_SECONDS, stop_after=1)):
-            return
-
-
-def _wait(seconds: float, stopped: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + seconds
-    while not stopped() and time.monotonic() < deadline:
-        time.sleep(_SLICE_SECONDS)

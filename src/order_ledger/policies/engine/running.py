@@ -25,6 +25,7 @@ from order_ledger.journal.appending import is_race
 from order_ledger.journal.codec import Unreadable
 from order_ledger.journal.feed import FeedRow, Wanted
 from order_ledger.journal.journal import Journal, append
+from order_ledger.journal.tailing import Say, Stopped, keep_at, listen, wait_for_news
 from order_ledger.policies.engine import cases, status
 from order_ledger.policies.engine.cases import Refusal
 from order_ledger.policies.engine.contract import Policy, Sitting
@@ -34,11 +35,7 @@ from order_ledger.refusals import Refused
 LARGEST_BATCH = 256
 _ADMINISTRATOR = ("administrator",)
 _MOST_STREAMS_KEPT = 10_000
-_POLL_SECONDS = 1.0
-_SLICE_SECONDS = 0.1
 _TURN_SECONDS = 0.005
-_FIRST_PAUSE_SECONDS = 0.2
-_LONGEST_PAUSE_SECONDS = 5.0
 
 
 class CannotAnswer(Fault):
@@ -125,22 +122,19 @@ class Runner:
             said += self.policy.check(connection)
         return said
 
-    def run(
-        self, stopped: Callable[[], bool], say: Callable[[str], None] = lambda _: None, begin_at: int | None = None
-    ) -> None:
+    def run(self, stopped: Stopped, say: Say = lambda _: None, begin_at: int | None = None) -> None:
         """Until stopped. A lost connection is made again, after a pause that grows. Raises `CannotAnswer`."""
-        pause = _FIRST_PAUSE_SECONDS
-        while not stopped():
-            try:
-                with self.connect() as connection:
-                    for sentence in self.prepare(connection, begin_at):
-                        say(sentence)
-                    begin_at, pause = None, _FIRST_PAUSE_SECONDS
-                    self._answer(connection, stopped, say)
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                say(f"the database is away, trying again: {str(error).strip().splitlines()[0]}")
-                _wait(pause, stopped)
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+        def answer(under_way: Callable[[], None]) -> None:
+            nonlocal begin_at
+            with self.connect() as connection:
+                for sentence in self.prepare(connection, begin_at):
+                    say(sentence)
+                begin_at = None
+                under_way()
+                self._answer(connection, stopped, say)
+
+        keep_at(answer, stopped, say)
 
     def catch_up(self, connection: Connection[TupleRow], until: int | None = None) -> int:
         """Answers all that is final, its own entries included, or all up to this position; where the bookmark is
@@ -300,11 +294,9 @@ class Runner:
             pairs = zip(desk.tasks, outcomes, strict=True)
             raise _Conflict([task for task, outcome in pairs if outcome.outcome == "remembered"])
 
-    def _answer(
-        self, connection: Connection[TupleRow], stopped: Callable[[], bool], say: Callable[[str], None]
-    ) -> None:
+    def _answer(self, connection: Connection[TupleRow], stopped: Stopped, say: Say) -> None:
         status.announce(connection, self.policy.name)
-        connection.execute(f"LISTEN {feed.CHANNEL}")
+        listen(connection)
         while not stopped():
             advance = self.advance(connection)
             if advance.refused:
@@ -312,24 +304,10 @@ class Runner:
             if advance.again:
                 time.sleep(_TURN_SECONDS)
             elif not advance.scanned and not advance.done and not advance.refused:
-                _wait_for_news(connection, stopped)
+                wait_for_news(connection, stopped)
 
 
 def _kind_of(row: FeedRow) -> Kind:
     """As the row says it, where the bytes cannot be read."""
     assert row.kind in get_args(Kind), "only such rows are wanted"
     return cast(Kind, row.kind)
-
-
-def _wait_for_news(connection: Connection[TupleRow], stopped: Callable[[], bool]) -> None:
-    """Until something settled, or long enough that it may have while nobody said so."""
-    deadline = time.monotonic() + _POLL_SECONDS
-    while not stopped() and time.monotonic() < deadline:
-        if list(connection.notifies(timeout=_SLICE_SECONDS, stop_after=1)):
-            return
-
-
-def _wait(seconds: float, stopped: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + seconds
-    while not stopped() and time.monotonic() < deadline:
-        time.sleep(_SLICE_SECONDS)
