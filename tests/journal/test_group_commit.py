@@ -105,7 +105,7 @@ def test_each_is_accepted_or_refused_by_itself(ledger_url: str, codec: Codec) ->
     appended, late, untouched = together(ledger_url, first, proposal(codec, stream), proposal(codec, other, entries=2))
     assert (appended.outcome, appended.streams, appended.versions) == ("appended", (stream,), (1,))
     assert late == Outcome("stale")
-    assert (untouched.outcome, untouched.version_of(other)) == ("appended", 2)
+    assert (untouched.outcome, untouched.streams, untouched.versions) == ("appended", (other,), (2,))
 
 
 def test_a_command_on_several_streams_stands_or_falls_whole(ledger_url: str, journal: Journal, codec: Codec) -> None:

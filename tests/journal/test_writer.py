@@ -137,8 +137,6 @@ def test_written(ledger_url: str) -> None:
         # What it remembers is what anybody reads.
         assert await writer.standing(order) == standing
         assert await writer_reads(ledger_url, order) == standing
-        assert (await writer.past(order, 1)).state == Holds(1, True)
-        assert (await writer.past(order, 2)) == standing
 
     run(ledger_url, test)
 
@@ -566,7 +564,6 @@ def test_an_id_of_something_else_is_nothing_of_this_kind(ledger_url: str) -> Non
         order = Stream("order", item.id)
         for writer in (first, second):
             assert (await writer.standing(order)).state is None
-            assert (await writer.past(order, 1)).state is None
             assert (await writer.standing(item)).state == "item"
             found = await asyncio.gather(writer.standing(order), writer.standing(item))
             assert [standing.state for standing in found] == [None, "item"]

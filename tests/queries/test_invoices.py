@@ -1,5 +1,6 @@
 """Documents, asked: filters, pages, and what they come to."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -43,14 +44,23 @@ class Lists:
         Follower(url, find("invoices")).catch_up(row[0])
 
     def found(self, **asked: Any) -> list[IssuedDocument]:
-        with psycopg.connect(self.url) as connection:
-            page = invoices.list_documents_now(connection, Asked(**asked))
-            assert page.next_cursor is None
-            return list(page.documents)
+        page = self.page(**asked)
+        assert page.next_cursor is None
+        return list(page.documents)
+
+    def page(self, **asked: Any) -> invoices.Page:
+        async def ask() -> invoices.Page:
+            async with await psycopg.AsyncConnection.connect(self.url) as connection:
+                return await invoices.list_documents(connection, Asked(**asked))
+
+        return asyncio.run(ask())
 
     def totals(self, **asked: Any) -> invoices.Totals:
-        with psycopg.connect(self.url) as connection:
-            return invoices.sum_documents_now(connection, Asked(**asked))
+        async def ask() -> invoices.Totals:
+            async with await psycopg.AsyncConnection.connect(self.url) as connection:
+                return await invoices.sum_documents(connection, Asked(**asked))
+
+        return asyncio.run(ask())
 
 
 @pytest.fixture
@@ -93,13 +103,12 @@ def test_what_they_come_to(lists: Lists) -> None:
 
 def test_pages_go_on_where_the_last_one_ended(lists: Lists) -> None:
     everything, gathered, cursor = lists.found(), list[IssuedDocument](), None
-    with psycopg.connect(lists.url) as connection:
-        while True:
-            page = invoices.list_documents_now(connection, Asked(limit=4, cursor=cursor))
-            gathered += page.documents
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+    while True:
+        page = lists.page(limit=4, cursor=cursor)
+        gathered += page.documents
+        cursor = page.next_cursor
+        if cursor is None:
+            break
     assert gathered == everything
 
 

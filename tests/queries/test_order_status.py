@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from msgspec.structs import replace
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, Connection
 
 from order_ledger.entries import Event
 from order_ledger.following.live import Follower
@@ -230,33 +230,20 @@ def test_a_cursor_that_no_list_gave(cursor: str) -> None:
         order_status.listing(Asked(cursor=cursor))
 
 
-def test_one_order(lists: Lists) -> None:
-    order = lists.given("A-1", placed("A-1"))
-    lists.follow()
-
-    async def ask(order_id: UUID) -> order_status.OrderStatus | None:
-        async with await AsyncConnection.connect(lists.url, autocommit=True) as connection:
-            return await order_status.order(connection, order_id)
-
-    found = asyncio.run(ask(order))
-    assert found is not None and found.number == "A-1"
-    assert asyncio.run(ask(an_id("nothing"))) is None
-
-
 def test_counts_by_state(lists: Lists) -> None:
     lists.given("A-1", placed("A-1"))
     lists.given("A-2", replace(placed("A-2"), seller=OTHER_SELLER), OrderCancelled())
     lists.follow()
 
-    async def ask(whose: Whose | None) -> order_status.Counts:
-        async with await AsyncConnection.connect(lists.url, autocommit=True) as connection:
-            return await order_status.count_by_state(connection, whose)
+    def ask(whose: Whose | None) -> order_status.Counts:
+        with Connection.connect(lists.url, autocommit=True) as connection:
+            return order_status.count_by_state(connection, whose)
 
-    everything = asyncio.run(ask(None))
+    everything = ask(None)
     assert everything.orders == 2
     assert everything.states == {**dict.fromkeys(STATES, 0), "placed": 1, "cancelled": 1}
     assert everything.position == 3
-    mine = asyncio.run(ask(Whose("ip_owner", OTHER_SELLER.id)))
+    mine = ask(Whose("ip_owner", OTHER_SELLER.id))
     assert (mine.orders, mine.states["cancelled"], mine.position) == (1, 1, 3)
 
 

@@ -19,13 +19,12 @@ from order_ledger.entries import Entry
 from order_ledger.journal.codec import Codec
 from order_ledger.orders.decisions import credits_due, invoice_due
 from order_ledger.orders.events import CreditNoteIssued, InvoiceIssued, ReceiptIssued
-from order_ledger.orders.evolving import evolve
+from order_ledger.orders.evolving import fold
 from order_ledger.orders.order import Order
 
 __all__ = ["Finding", "Report", "Series", "examine", "read_orders"]
 
 Document = InvoiceIssued | CreditNoteIssued | ReceiptIssued
-_DOCUMENTS = (InvoiceIssued, CreditNoteIssued, ReceiptIssued)
 
 _ZERO = Decimal(0)
 _AT_ONCE = 2_000
@@ -96,7 +95,7 @@ def examine(orders: Iterable[list[Entry[Any]]], position: int = 0) -> Report:
     series: dict[str, list[_Issued]] = {}
     findings: list[Finding] = []
     for entries in orders:
-        order = _folded(entries)
+        order = fold(entries)
         issued: list[Document] = [
             entry.event
             for entry in entries
@@ -118,14 +117,6 @@ def examine(orders: Iterable[list[Entry[Any]]], position: int = 0) -> Report:
         for name, of_it in sorted(series.items())
     )
     return Report(position, looked_at, documents, told, tuple(findings))
-
-
-def _folded(entries: list[Entry[Any]]) -> Order:
-    order: Order | None = None
-    for entry in entries:
-        order = evolve(order, entry)
-    assert order is not None, "an order has at least one entry"
-    return order
 
 
 # Series

@@ -31,7 +31,7 @@ def status(
 ) -> None:
     """How many orders are in each state, now or at a moment of the past."""
     with asked("order_status", at=moment_of(as_of, as_recorded, position)) as connection:
-        counts = order_status.count_by_state_now(connection)
+        counts = order_status.count_by_state(connection)
     rows = list(counts.states.items())
     if as_json or form == "json":
         answer_json(counts)

@@ -15,9 +15,6 @@ from psycopg.rows import TupleRow
 DocumentKind = Literal["INV", "CRN", "RCP"]
 """Invoice, credit note, receipt."""
 
-DOCUMENTS = ("InvoiceIssued", "CreditNoteIssued", "ReceiptIssued")
-"""The events that issue one."""
-
 # A loose walk along the index: one step a series, however many documents it has.
 _SERIES = """
     WITH RECURSIVE series (name) AS (
@@ -146,10 +143,3 @@ def split_number(number: str) -> tuple[str, int] | None:
     if not series or len(number) > 64 or not digits.isascii() or not digits.isdigit() or not 6 <= len(digits) <= 9:
         return None
     return (series, int(digits)) if number == f"{series}-{int(digits):06}" else None
-
-
-def stored_at(connection: Connection[TupleRow], number: str) -> bytes | None:
-    """The bytes of the entry that issued this document; None where there is none."""
-    named = split_number(number)
-    row = connection.execute(FIND, named, prepare=True).fetchone() if named is not None else None
-    return bytes(row[0]) if row is not None else None

@@ -67,9 +67,6 @@ class Outcome(Struct, frozen=True):
     versions: tuple[int, ...] = ()
     positions: tuple[int, ...] = ()
 
-    def version_of(self, stream: UUID) -> int:
-        return self.versions[self.streams.index(stream)]
-
     @property
     def position(self) -> int:
         return max(self.positions, default=0)

@@ -171,14 +171,6 @@ class Writer:
             found[stream.id] = standing
         return found
 
-    async def past(self, stream: Stream, version: int) -> Standing:
-        """Where the stream stood at this version."""
-        standing = self._cached.get(stream)
-        if standing is None or standing.version != version:
-            entries, hashes = await self.entries(stream, until=version)
-            standing = self._advance(stream, self._unbegun(stream), entries, hashes)
-        return standing
-
     async def entries(self, stream: Stream, until: int | None = None) -> tuple[list[Entry[Event]], list[bytes]]:
         """The stream's entries up to this version, and their hashes."""
         async with self.connection() as connection:

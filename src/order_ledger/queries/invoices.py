@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
-from psycopg import AsyncConnection, Connection
+from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from order_ledger.queries.pages import BadCursor, as_cursor, from_cursor, page_size
@@ -109,25 +109,12 @@ async def list_documents(connection: AsyncConnection[TupleRow], asked: Asked) ->
     return page(await (await connection.execute(query, parameters)).fetchall(), asked.limit)
 
 
-def list_documents_now(connection: Connection[TupleRow], asked: Asked) -> Page:
-    """The same for processes that may wait."""
-    query, parameters = listing(asked)
-    return page(connection.execute(query, parameters).fetchall(), asked.limit)
-
-
 async def sum_documents(connection: AsyncConnection[TupleRow], asked: Asked) -> Totals:
     """What all of the list comes to, whatever page is asked for."""
     where, parameters = _where(asked)
     by_kind = await (await connection.execute(_TOTALS.format(where).encode(), parameters)).fetchall()
     by_tax = await (await connection.execute(_TAXES.format(where).encode(), parameters)).fetchall()
     return totals(by_kind, by_tax)
-
-
-def sum_documents_now(connection: Connection[TupleRow], asked: Asked) -> Totals:
-    """The same for processes that may wait."""
-    where, parameters = _where(asked)
-    by_kind = connection.execute(_TOTALS.format(where).encode(), parameters).fetchall()
-    return totals(by_kind, connection.execute(_TAXES.format(where).encode(), parameters).fetchall())
 
 
 def listing(asked: Asked) -> tuple[bytes, dict[str, Any]]:

@@ -125,21 +125,8 @@ async def list_orders(connection: AsyncConnection[TupleRow], asked: Asked) -> Pa
     return page(await found.fetchall(), asked.limit)
 
 
-async def order(connection: AsyncConnection[TupleRow], order_id: UUID) -> OrderStatus | None:
-    """One order."""
-    found = await connection.execute(_ONE, (order_id,))
-    row = await found.fetchone()
-    return OrderStatus(**dict(zip(_COLUMNS, row, strict=True))) if row else None
-
-
-async def count_by_state(connection: AsyncConnection[TupleRow], whose: Whose | None = None) -> Counts:
+def count_by_state(connection: Connection[TupleRow], whose: Whose | None = None) -> Counts:
     """How many orders are in each state."""
-    query, parameters = counting(whose)
-    return counts(await (await connection.execute(query, parameters)).fetchall())
-
-
-def count_by_state_now(connection: Connection[TupleRow], whose: Whose | None = None) -> Counts:
-    """The same for processes that may wait."""
     query, parameters = counting(whose)
     return counts(connection.execute(query, parameters).fetchall())
 
@@ -217,7 +204,6 @@ _SELECTED: LiteralString = """
     o.tracking_numbers, o.rma_numbers,
     array(SELECT DISTINCT t.role || ':' || t.what FROM order_status.waiting t WHERE t.order_id = o.order_id ORDER BY 1)
 """
-_ONE: LiteralString = "SELECT " + _SELECTED + " FROM order_status.orders o WHERE o.order_id = %s"
 _COUNT: LiteralString = (
     "SELECT NULL, 0, min(position) FROM order_status.bookmark UNION ALL SELECT o.state, count(*), 0 FROM "
 )
