@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -24,6 +24,7 @@ from order_ledger.journal.sealing import MasterKey
 from order_ledger.orders.events import (
     Allocation,
     InspectionItemCompleted,
+    LineKind,
     ManufacturerAssigned,
     OrderCompleted,
     OrderConfirmed,
@@ -37,12 +38,14 @@ from order_ledger.orders.events import (
     ProductionStarted,
     ProductionStepCompleted,
     ShipmentProgressed,
+    ShipmentStatus,
     StockAllocated,
 )
 from order_ledger.values import Money, Organisation, PlanItem, Sealed, Step, Terms, Units, money
 
 _ENTRIES_A_TRANSACTION = 10_000
-_SEALED = Sealed[object]("q" * 43, "n" * 16 + "b" * 160)  # as long as a real one; nobody opens it here
+_SEALED: Sealed[Any] = Sealed("q" * 43, "n" * 16 + "b" * 160)  # as long as a real one; nobody opens it here
+_ON_ITS_WAY: tuple[ShipmentStatus, ...] = ("in_transit", "in_transit", "out_for_delivery")
 _STEPS = tuple(Step(name, name.capitalize()) for name in ("cut", "print", "polish"))
 _PLAN = tuple(PlanItem(f"check-{name}", f"Check after {name}", name) for name in ("cut", "print", "polish"))
 _SELLERS = [Organisation(UUID(int=number << 64 | 1), f"Seller {number}") for number in range(1, 21)]
@@ -151,11 +154,11 @@ def _sent(random: Random, lines: tuple[OrderLine, ...], sender: Organisation) ->
         tracking_url=f"https://carrier.example/track/{number}",
         replaces=None,
     )
-    for seen, status in enumerate(("in_transit", "in_transit", "out_for_delivery"), 1):
+    for seen, status in enumerate(_ON_ITS_WAY, 1):
         yield ShipmentProgressed(
             shipment=shipment,
             carrier_event=f"{number}-{seen}",
-            status=status,  # type: ignore[arg-type]
+            status=status,
             carrier_code=status.upper(),
             carrier_text="On its way",
             place="Leipzig",
@@ -172,9 +175,9 @@ def _placed(random: Random, now: datetime, lines: tuple[OrderLine, ...]) -> Orde
     return OrderPlaced(
         number=f"{now:%y%m%d}-{random.getrandbits(40):010X}",
         consumer=consumer,
-        contact=_SEALED,  # type: ignore[arg-type]
-        bill_to=_SEALED,  # type: ignore[arg-type]
-        ship_to=_SEALED,  # type: ignore[arg-type]
+        contact=_SEALED,
+        bill_to=_SEALED,
+        ship_to=_SEALED,
         bill_to_country="DE",
         ship_to_country="DE",
         ship_to_region=None,
@@ -196,7 +199,7 @@ def _placed(random: Random, now: datetime, lines: tuple[OrderLine, ...]) -> Orde
     )
 
 
-def _line(number: int, kind: str, random: Random) -> OrderLine:
+def _line(number: int, kind: LineKind, random: Random) -> OrderLine:
     quantity, price = random.randint(1, 3), Decimal(random.randrange(500, 20_000)) / 100
     gross = money(price * quantity, "EUR")
     net = money(gross.amount / Decimal("1.19"), "EUR")
@@ -204,7 +207,7 @@ def _line(number: int, kind: str, random: Random) -> OrderLine:
     made = kind == "made_to_order"
     return OrderLine(
         line=number,
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         item=UUID(int=item << 64 | 7),
         sku=f"SKU-{item}",
         revision=1,

@@ -12,7 +12,7 @@ import msgspec
 from benches._harness import arguments, report, server
 from order_ledger.audit.replay import replay
 from order_ledger.cli.demo import ROTOR, SELLER
-from order_ledger.entries import By, Cause, CommandRef, Fact
+from order_ledger.entries import By, Cause, CommandRef, Entry, Fact
 from order_ledger.identifiers import uuid7
 from order_ledger.items.events import ItemListed
 from order_ledger.items.item import Item, item_id
@@ -68,20 +68,23 @@ def history(journal: Journal) -> list[Encoded]:
         "seller": str(seller.id), "lines": [{"sku": "ROTOR-200", "quantity": 2}], "ship_to": address,
         "contact": {"name": "Ada Lovelace"}, "expected_total": {"amount": "200.00", "currency": "EUR"},
     }  # fmt: skip
-    now, state = datetime.now(UTC), None
+    now = datetime.now(UTC)
+    state: Order | None = None
     _, head = journal.load(order_id, "order")
     stored: list[Encoded] = []
     for name, body in [("place", basket), *life()]:
         now += timedelta(minutes=7)
         by = By(consumer, "consumer" if name in ("place", "complete") else "manufacturer")
-        command, identity = COMMANDS[name].model_validate_json(json.dumps(body)), uuid7()
+        command: Any = COMMANDS[name].model_validate_json(json.dumps(body))
+        identity = uuid7()
         context = Context(now=now, by=by, command=identity, order_id=order_id, listings={item.sku: item}, seller=seller)
-        events = decide(state, command, context)  # type: ignore[arg-type]
+        events = decide(state, command, context)
         facts = [Fact(event, now) for event in events]
         cause = Cause(by, "api", CommandRef(identity, name))
         for entry in journal.encode("order", order_id, head, facts, cause, now).entries:
-            assert entry.entry is not None
-            state = evolve(state, entry.entry)  # type: ignore[arg-type]
+            made: Entry[Any] | None = entry.entry
+            assert made is not None
+            state = evolve(state, made)
             head = Head(entry.version, entry.hash, entry.recorded_at)
             stored.append(entry)
     return stored

@@ -3,18 +3,18 @@
 It goes through the same decisions as the door does; only the way in differs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from order_ledger.accounts import add_account, new_password
-from order_ledger.entries import By, Cause, CommandRef, Event, Fact, Kind
+from order_ledger.entries import By, Cause, CommandRef, Entry, Event, Fact, Kind
 from order_ledger.identifiers import uuid7
 from order_ledger.journal.appending import Key
 from order_ledger.journal.contacts import remember_contact_now
+from order_ledger.journal.evolves import EVOLVES
 from order_ledger.journal.journal import Journal
-from order_ledger.parties import organisation, person
 from order_ledger.parties.commands import (
     GrantableRole,
     GrantRole,
@@ -41,6 +41,10 @@ EVERY_ROLE: tuple[GrantableRole, ...] = (
     "administrator",
 )
 _MOST_TRIES = 10
+_DECIDES: Mapping[Kind, Callable[[Any, Any, Context], Sequence[Event]]] = {
+    "organisation": decide_organisation,
+    "person": decide_person,
+}
 
 
 class Administration:
@@ -119,25 +123,22 @@ class Administration:
         return [(login, person_id, self._state("person", person_id)) for login, person_id in rows]
 
     def _state(self, kind: Kind, stream: UUID) -> Any:
+        return self._folded(kind, self._journal.load(stream, kind)[0])
+
+    @staticmethod
+    def _folded(kind: Kind, entries: Iterable[Entry[Any]]) -> Any:
         state: Any = None
-        for entry in self._journal.load(stream, kind)[0]:
-            state = organisation.evolve(state, entry) if kind == "organisation" else person.evolve(state, entry)  # type: ignore[arg-type]
+        for entry in entries:
+            state = EVOLVES[kind](state, entry)
         return state
 
     def _do(self, kind: Kind, stream: UUID, command: OrganisationCommand | PersonCommand, **known: Any) -> None:
         identity, by = uuid7(), By(None, "administrator")
         for _ in range(_MOST_TRIES):
             entries, head = self._journal.load(stream, kind)
-            state: Any = None
-            for entry in entries:
-                state = organisation.evolve(state, entry) if kind == "organisation" else person.evolve(state, entry)  # type: ignore[arg-type]
             now = datetime.now(UTC)
             context = Context(now=now, by=by, command=identity, stream=stream, **known)
-            made: Sequence[Event] = (
-                decide_organisation(state, command, context)  # type: ignore[arg-type]
-                if kind == "organisation"
-                else decide_person(state, command, context)  # type: ignore[arg-type]
-            )
+            made = _DECIDES[kind](self._folded(kind, entries), command, context)
             cause = Cause(by, "cli", CommandRef(identity, command.name))
             appending = self._journal.encode(kind, stream, head, [Fact(event, now) for event in made], cause)
             if self._journal.append_one([appending], identity, Key(stream, str(identity))).outcome == "appended":

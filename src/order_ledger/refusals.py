@@ -18,6 +18,9 @@ What HTTP makes of these is decided at the door, and nowhere else. A refusal is 
 a bug of ours is an assertion.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from msgspec import Struct
 
 
@@ -35,9 +38,10 @@ class Blocker(Struct, frozen=True):
 
 
 class Refusal(Exception):
-    """The ledger says no."""
+    """The ledger says no. `beside` is what stands beside the refusal where it is told, such as what is allowed."""
 
     code: str = "refused"
+    beside: Mapping[str, Any] = {}
 
     def __str__(self) -> str:
         return super().__str__() or (self.__doc__ or "").strip().splitlines()[0]

@@ -53,7 +53,7 @@ def refusals_answered(what: str, handler: Handler) -> Handler:
             calling: Caller | None = request.scope.get("calling")
             if calling is not None or isinstance(refusal, Unauthenticated):
                 await _write_down(request, calling, what, refusal)
-            return problem(refusal, **getattr(refusal, "more", {}))
+            return problem(refusal, **refusal.beside)
 
     return handle
 

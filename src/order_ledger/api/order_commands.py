@@ -162,7 +162,7 @@ def on_order(command_type: type[Command]) -> CallersHandler:
                 key, streams, decided, expected=(stream.id, expected) if expected is not None else None
             )
         except Refusal as refusal:
-            refusal.more = await _beside(door, stream, calling, refusal)  # type: ignore[attr-defined]
+            refusal.beside = await _beside(door, stream, calling, refusal)
             raise
         return told(written, stream.id, calling)
 

@@ -20,6 +20,7 @@ from order_ledger.audit.searching import orders_called
 from order_ledger.audit.verify import verify
 from order_ledger.cli.answers import AsJson, Failed, answer_json, answer_rows, say
 from order_ledger.cli.moments import AsOf, AsRecorded, time_of
+from order_ledger.entries import Entry
 from order_ledger.journal.codec import Codec, Unreadable
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import inspect, migrate
@@ -86,14 +87,14 @@ def replay_order(
             migrate(url)
             with Journal(url, master_key(settings.home, settings.secret_master_key)) as journal:
                 stream = _find(journal, order)
-                entries, _ = journal.load(stream, "order")
+                entries: list[Entry[Any]] = journal.load(stream, "order")[0]
                 if version is not None:
                     entries = until_version(entries, version)
                 elif happened is not None:
                     entries = as_of(entries, happened)
                 elif known is not None:
                     entries = as_recorded(entries, known)
-                steps = replay(entries)  # type: ignore[arg-type]
+                steps = replay(entries)
                 with journal.connection() as connection:
                     _write_down(connection, stream)
                     values = opened(connection, journal.keyring, journal.ledger, entries)

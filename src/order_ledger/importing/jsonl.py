@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 from pydantic import ValidationError
 
-from order_ledger.entries import By, Cause, CommandRef, Fact, Kind
+from order_ledger.entries import By, Cause, CommandRef, Entry, Fact, Kind
 from order_ledger.importing.tables import Failure
 from order_ledger.items import item
 from order_ledger.items.item import Item, item_id
@@ -158,8 +158,9 @@ class _Importer:
         return cause, [Fact(event, happened) for event in events]
 
     def _order(self, stream: UUID) -> tuple[Order | None, Head]:
-        entries, head = self._journal.load(stream, "order")
-        return (fold(entries) if entries else None), head  # type: ignore[arg-type]
+        found, head = self._journal.load(stream, "order")
+        entries: list[Entry[Any]] = found
+        return (fold(entries) if entries else None), head
 
     def _listings(self, seller: UUID | None, skus: Iterable[str]) -> dict[str, Item]:
         found: dict[str, Item] = {}
