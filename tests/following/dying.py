@@ -34,9 +34,9 @@ def dying(function: Callable[..., Any], calls: int) -> Callable[..., Any]:
     return call
 
 
-def main(url: str, point: str) -> None:
+def main(url: str, name: str, point: str) -> None:
     live: Any = sys.modules[Follower.__module__]
-    follower: Any = Follower(url, find("order_status"), batch=BATCH)
+    follower: Any = Follower(url, find(name), batch=BATCH)
     with follower.connect() as connection:
         follower.prepare(connection)
         follower.advance(connection)

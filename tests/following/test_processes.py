@@ -21,7 +21,7 @@ from psycopg.rows import TupleRow
 from order_ledger.entries import Event
 from order_ledger.following import installing, lag
 from order_ledger.following.live import Follower
-from order_ledger.following.projections import find
+from order_ledger.following.projections import find, names
 from order_ledger.following.rebuilding import rebuild
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import migrate
@@ -85,18 +85,24 @@ def until(holds: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize(
+    ("name", "kills"),
+    [
+        ("order_status", 4),
+        *(pytest.param(name, 50, marks=[pytest.mark.long, pytest.mark.timeout(900)]) for name in names()),
+    ],
+)
 def test_killed_at_random_moments_under_load(
-    writing: Writing, connection: Connection[TupleRow], journal: Journal, kills: int
+    writing: Writing, connection: Connection[TupleRow], journal: Journal, name: str, kills: int
 ) -> None:
     """The rows are those of a fresh fold, and of a rebuild: not a byte differs."""
-    random, projection = Random(11), find("order_status")
+    random, projection = Random(11), find(name)
     installing.install(connection, projection)
     positions = []
     with load(writing, random):
         for _ in range(kills):
             before = lag.status(connection)[0].position
-            with process(journal.url, "follow", "order_status") as follower:
+            with process(journal.url, "follow", name) as follower:
                 until(lambda: lag.status(connection)[0].position > before)  # noqa: B023
                 time.sleep(random.random() / 2)
                 follower.send_signal(signal.SIGKILL)
@@ -112,13 +118,19 @@ def test_killed_at_random_moments_under_load(
 
 
 @pytest.mark.parametrize("point", dying.POINTS)
+@pytest.mark.parametrize(
+    "name",
+    ["order_status", *(pytest.param(name, marks=pytest.mark.long) for name in names() if name != "order_status")],
+)
 def test_killed_at_a_chosen_point(
-    writing: Writing, connection: Connection[TupleRow], journal: Journal, point: str
+    writing: Writing, connection: Connection[TupleRow], journal: Journal, name: str, point: str
 ) -> None:
     """A batch has happened whole, or not at all."""
-    random, projection = Random(13), find("order_status")
+    random, projection = Random(13), find(name)
     writing.write_all([(order, event) for order in ORDERS for event in some(random, False)])
-    with subprocess.Popen([sys.executable, "-m", "tests.following.dying", journal.url, point], cwd=ROOT) as follower:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.following.dying", journal.url, name, point], cwd=ROOT
+    ) as follower:
         assert follower.wait(60) == -signal.SIGKILL
     stands = lag.status(connection)[0].position
     assert stands == (2 if point == "after committing" else 1) * dying.BATCH
