@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
+from msgspec.structs import replace
 
 from order_ledger.entries import Answer, By, Cause, CommandRef, Entry, Event, Fact, Source, Through
 from order_ledger.journal.codec import Codec, Head, Unreadable, base64url, genesis, sealed_fields
@@ -64,8 +65,14 @@ def test_a_golden_entry_is_read_as_it_was_written(name: str) -> None:
     entry = CODEC.decode(state)
     assert f"{type(entry.event).__name__}.{stored.schema}.json" == name
     current = file_name(type(entry.event))
+    (line,) = CODEC.decode_lines(state, [7])
+    assert fields_of(line) == fields_of(replace(entry, position=7))
     if name == current:  # an older schema is only ever read
         assert written_again(entry, stored.previous) == state
+
+
+def fields_of(entry: Entry[Event]) -> list[Any]:
+    return [getattr(entry, field) for field in Entry.__struct_fields__]
 
 
 def written_again(entry: Entry[Event], previous: str) -> bytes:
@@ -349,6 +356,7 @@ UNREADABLE: dict[str, Callable[[], bytes]] = {
     "schema": lambda: changed(schema=2),
     "schema below one": lambda: changed(schema=0),
     "field of the entry": lambda: changed(more=1),
+    "position": lambda: changed(position=7),
     "field of the event": lambda: changed(data={"more": 1}),
     "kind": lambda: changed(kind="parcel"),
     "role": lambda: changed(by={"person": None, "role": "king", "organisation": None, "on_behalf_of": None}),
@@ -370,6 +378,8 @@ def test_what_is_not_known_is_not_guessed_at(what: str) -> None:
     CODEC.decode(changed())  # unchanged it is readable
     with pytest.raises(Unreadable):
         CODEC.decode(UNREADABLE[what]())
+    with pytest.raises(Unreadable):
+        CODEC.decode_lines(b"\n".join((changed(), UNREADABLE[what]())), [1, 2])
 
 
 # Older schemas
@@ -403,7 +413,11 @@ def test_an_older_schema_is_read_through_every_upcaster_after_it(
     schema: int, data: dict[str, Any], read: Weighed
 ) -> None:
     codec = Codec(LEDGER, [Weighed], {("Weighed", 1): grams, ("Weighed", 2): scales})
-    assert codec.decode(changed(name="Weighed", schema=schema, data=data)).event == read
+    state = changed(name="Weighed", schema=schema, data=data)
+    assert codec.decode(state).event == read
+    present = changed(name="Weighed", schema=3, data={"grams": 7, "scales": "ours"})
+    lines = codec.decode_lines(b"\n".join((state, present)), [1, 2])
+    assert [(line.event, line.position) for line in lines] == [(read, 1), (Weighed(7, "ours"), 2)]
 
 
 @pytest.mark.parametrize("upcasters", [{}, {("Weighed", 2): scales}, {("Weighed", 1): grams}])

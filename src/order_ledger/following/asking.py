@@ -91,7 +91,7 @@ def build_view(
             fresh_schema(connection, projection, schema, cut_at, jobs)
             build_ranges(url, projection, schema, cut_at, jobs, lambda done, of: told("fold", done, of))
             told("index", 0, 0)
-            make_indexes(connection, projection, schema)
+            make_indexes(url, projection, schema, jobs)
             with connection.transaction():
                 finish(connection, schema, 1, cut_at.until)
                 grant_read_model(connection, schema)

@@ -110,6 +110,8 @@ def _build(url: str, projection: Projection, schema: str, cut: Cut) -> Iterator[
         psycopg.connect(own, autocommit=True, application_name=f"order-ledger rebuild {projection.name}") as reading,
         psycopg.connect(own, autocommit=True, application_name=f"order-ledger rebuild {projection.name}") as writing,
     ):
+        # A range and that it is done are lost together or not at all; who sets the bookmarks waits for all of them.
+        writing.execute("SET synchronous_commit = off")
         installing.enter(writing, schema)
         builder = Builder(reading, writing, projection, Codec(inspect(reading), EVENTS, UPCASTERS), cut)
         while True:

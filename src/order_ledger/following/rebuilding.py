@@ -14,6 +14,7 @@ again by the same program, with the ranges that are left.
 import hashlib
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -74,7 +75,7 @@ def rebuild(
         with _building(connection, projection, jobs) as (cut_at, resumed):
             build_ranges(url, projection, _new(projection), cut_at, jobs, lambda done, of: told("fold", done, of))
             told("index", 0, 0)
-            make_indexes(connection, projection, _new(projection))
+            make_indexes(url, projection, _new(projection), jobs)
             side = _finish(connection, projection, cut_at.until)
         done = Rebuilt(projection.name, projection.version, cut_at.until, cut_at.until, resumed=resumed)
         if side is None:
@@ -145,19 +146,30 @@ def fresh_schema(connection: Connection[TupleRow], projection: Projection, schem
         grant_read_model(connection, schema)
 
 
-def make_indexes(connection: Connection[TupleRow], projection: Projection, schema: str) -> None:
-    """Makes the indexes of a schema whose ranges are all built, and lets the planner know what it holds."""
-    with connection.transaction():
-        row = connection.execute(
-            sql.SQL("SELECT indexes FROM {} FOR UPDATE").format(sql.Identifier(schema, "building"))
-        ).fetchone()
+def make_indexes(url: str, projection: Projection, schema: str, jobs: int) -> None:
+    """Makes the indexes of a schema whose ranges are all built, as many at once as there are jobs, and lets the planner
+    know what it holds. Each is made in a transaction that strikes it off the list of those to be made."""
+    building = sql.Identifier(schema, "building")
+
+    def make(definition: str) -> None:
+        with psycopg.connect(url) as connection:
+            connection.execute("SET LOCAL maintenance_work_mem = '128MB'")
+            connection.execute(definition.encode())
+            connection.execute(
+                sql.SQL("UPDATE {} SET indexes = array_remove(indexes, %s)").format(building), (definition,)
+            )
+
+    def analyze(table: str) -> None:
+        with psycopg.connect(url) as connection:
+            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(schema, table)))
+
+    with psycopg.connect(url) as connection:
+        row = connection.execute(sql.SQL("SELECT indexes FROM {}").format(building)).fetchone()
         assert row is not None, "it is being built"
-        connection.execute("SET LOCAL maintenance_work_mem = '128MB'")
-        for definition in row[0]:
-            connection.execute(definition)
-        connection.execute(sql.SQL("UPDATE {} SET indexes = '{{}}'").format(sql.Identifier(schema, "building")))
-        for table in projection.tables:
-            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(schema, table.name)))
+    with ThreadPoolExecutor(jobs, "index") as threads:
+        for each, names in ((make, row[0]), (analyze, [table.name for table in projection.tables])):
+            for _ in threads.map(each, names):
+                pass
 
 
 def finish(connection: Connection[TupleRow], schema: str, parts: int, until: int) -> None:

@@ -4,14 +4,16 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 import psycopg
-from psycopg import Connection, sql
+from psycopg import Connection, pq, sql
 from psycopg.rows import TupleRow
 
 from order_ledger.following.contract import Row, Table
-from order_ledger.following.copy_lines import write_rows
 from order_ledger.following.folding import Stream
+from order_ledger.following.integers import refuse_what_does_not_fit
 
 _FEW_ROWS = 8
+# By the database, or by the driver: of another type than the column, or in no encoding.
+_REFUSED = (psycopg.DataError, psycopg.IntegrityError, TypeError, ValueError, LookupError, OverflowError)
 
 
 class Writer:
@@ -20,6 +22,7 @@ class Writer:
 
     def __init__(self, connection: Connection[TupleRow], tables: Sequence[Table]) -> None:
         self._connection = connection
+        refuse_what_does_not_fit(connection)
         self._tables = [_Statements(connection, table) for table in tables]
 
     def load(self, streams: Sequence[UUID]) -> dict[UUID, dict[str, list[Row]]]:
@@ -37,16 +40,16 @@ class Writer:
             with self._connection.transaction():
                 self._write(streams)
             return
-        except (psycopg.DataError, psycopg.IntegrityError):
+        except _REFUSED:
             pass
         # Somebody's rows were refused: one by one it shows whose, and the others go on.
         for stream in streams:
             try:
                 with self._connection.transaction():
                     self._write([stream])
-            except (psycopg.DataError, psycopg.IntegrityError) as error:
+            except _REFUSED as error:
                 stream.failed_at = stream.entries[0]
-                stream.error = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+                stream.error = f"{type(error).__name__}: {error}".splitlines()[0]
 
     def _write(self, streams: Iterable[Stream]) -> None:
         changes = [_Changes() for _ in self._tables]
@@ -72,7 +75,7 @@ class Writer:
                 self._connection.execute(table.update_one, row[table.key :] + row[: table.key], prepare=True)
             return
         self._connection.execute(table.stage)
-        self._copy(table.copy_staged, rows)
+        self._copy(table, table.copy_staged, rows)
         self._connection.execute(table.update_staged)
 
     def _insert(self, table: "_Statements", rows: Sequence[Row]) -> None:
@@ -82,11 +85,14 @@ class Writer:
             for row in rows:
                 self._connection.execute(table.insert_one, row, prepare=True)
             return
-        self._copy(table.copy, rows)
+        self._copy(table, table.copy, rows)
 
-    def _copy(self, statement: sql.Composed, rows: Sequence[Row]) -> None:
+    def _copy(self, table: "_Statements", statement: sql.Composed, rows: Sequence[Row]) -> None:
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            write_rows(copy, rows)
+            if table.binary:
+                copy.set_types(table.oids)
+            for row in rows:
+                copy.write_row(row)
 
 
 class _Changes:
@@ -118,14 +124,16 @@ class _Statements:
 
     def __init__(self, connection: Connection[TupleRow], table: Table) -> None:
         self.name, self.key = table.name, table.key
-        types: dict[str, str] = dict(
-            connection.execute(
-                "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
-                "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
-                (table.name,),
-            ).fetchall()
-        )
+        found = connection.execute(
+            "SELECT attname, format_type(atttypid, atttypmod), atttypid FROM pg_attribute "
+            "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+            (table.name,),
+        ).fetchall()
+        types: dict[str, str] = {column: name for column, name, _ in found}
+        oids: dict[str, int] = {column: oid for column, _, oid in found}
         assert set(types) == set(table.columns), f"{table.name} has the columns that the projection says"
+        self.oids = [oids[column] for column in table.columns]
+        self.binary = all(_has_binary_form(connection, oid) for oid in self.oids)
         name, staged = sql.Identifier(table.name), sql.Identifier(f"staged_{table.name}")
         columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
         keys, values = table.columns[: table.key], table.columns[table.key :]
@@ -143,8 +151,9 @@ class _Statements:
         self.stage = sql.SQL("CREATE TEMPORARY TABLE IF NOT EXISTS {} (LIKE {}) ON COMMIT DELETE ROWS").format(
             staged, name
         )
-        self.copy = sql.SQL("COPY {} ({}) FROM STDIN").format(name, columns)
-        self.copy_staged = sql.SQL("COPY pg_temp.{} ({}) FROM STDIN").format(staged, columns)
+        form = sql.SQL("binary" if self.binary else "text")
+        self.copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {})").format(name, columns, form)
+        self.copy_staged = sql.SQL("COPY pg_temp.{} ({}) FROM STDIN (FORMAT {})").format(staged, columns, form)
         self.update_staged = sql.SQL("UPDATE {} t SET {} FROM pg_temp.{} staged WHERE {}").format(
             name,
             sql.SQL(", ").join(sql.SQL("{0} = staged.{0}").format(sql.Identifier(column)) for column in values),
@@ -159,6 +168,15 @@ class _Statements:
         self.insert_one = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
             name, columns, sql.SQL(", ").join(sql.SQL("%s::{}").format(casts[column]) for column in table.columns)
         )
+
+
+def _has_binary_form(connection: Connection[TupleRow], oid: int) -> bool:
+    """Whether the driver can write values of this type as the server holds them; else they are spelt out."""
+    try:
+        connection.adapters.get_dumper_by_oid(oid, pq.Format.BINARY)
+    except psycopg.ProgrammingError:
+        return False
+    return True
 
 
 def _same_key(keys: Sequence[str], one: str, other: str) -> sql.Composed:

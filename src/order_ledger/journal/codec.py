@@ -8,13 +8,15 @@ import binascii
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache, cached_property
 from types import UnionType
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import msgspec
-from msgspec import Raw, Struct
-from msgspec.structs import replace
+from msgspec import Raw, Struct, UnsetType
+from msgspec import field as field_of
+from msgspec.structs import force_setattr, replace
 
 from order_ledger.entries import Answer, By, Cause, CommandRef, Entry, Event, Fact, Kind, Source, Through
 from order_ledger.journal.keys import KeyName, Keyring
@@ -132,6 +134,12 @@ class Codec:
         }
         self._sealed = {event: tuple(sealed_fields(event)) for event in self._types.values()}
 
+    @cached_property
+    def _decode_entries(self) -> Callable[[bytes | bytearray | memoryview], list[Entry[Event]]]:
+        """Made when it is first asked for: who follows decodes each entry by itself, and need not wait for it."""
+        line: Any = Union[tuple(map(_line, self._types.values()))]  # noqa: UP007
+        return msgspec.json.Decoder(line).decode_lines
+
     def keys_needed(self, facts: Iterable[Fact], cause: Cause) -> set[KeyName]:
         """The keys that must exist before these facts are encoded."""
         needed: set[KeyName] = set()
@@ -209,6 +217,20 @@ class Codec:
         """The entries that these bytes are, one a line, at these positions: several for little more than the price of
         one. Raises `Unreadable`, also where one of them is of several lines; `decode` says which."""
         try:
+            entries: list[Entry[Event]] = self._decode_entries(lines)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return self._decode_older_lines(lines, positions)
+        if len(entries) != len(positions):
+            raise Unreadable("not every line is an entry")
+        for entry, position in zip(entries, positions, strict=True):
+            force_setattr(entry, "position", position)  # nobody has seen it yet
+        return entries
+
+    def _decode_older_lines(
+        self, lines: bytes | bytearray | memoryview, positions: Sequence[int]
+    ) -> list[Entry[Event]]:
+        """The same where an event is of an older schema."""
+        try:
             found = self._decode_stored_lines(lines)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Unreadable(str(error)) from error
@@ -251,6 +273,27 @@ class Codec:
         key = keyring.get((value.person, value.purpose))
         assert key is not None, "keys are made before entries are encoded"
         return key.seal(value.value, self.ledger, stream, version, field)
+
+
+@cache
+def _line(event: type[Event]) -> type[Struct]:
+    """What an entry with this event, of its present schema, is decoded as in one go: an `Entry`, and beside its fields
+    those of `Stored` that only say how it is to be read. Nothing may be missing, or more."""
+    read_as = {"format": Literal[FORMAT], "schema": Literal[event.schema], "data": event}
+    fields = [
+        (
+            "event" if field.name == "data" else field.name,
+            read_as.get(field.name, field.type),
+            field_of(name=field.name),
+        )
+        for field in msgspec.structs.fields(Stored)
+        if field.name != "name"
+    ]
+    fields.append(("position", UnsetType, field_of(default=0)))  # no entry says it of itself
+    return msgspec.defstruct(
+        event.__name__, fields, bases=(Entry,), frozen=True, kw_only=True, forbid_unknown_fields=True,
+        tag_field="name", tag=event.__name__,
+    )  # fmt: skip
 
 
 def _utc(moment: datetime) -> datetime:

@@ -4,8 +4,6 @@ Sealed values are left out before they are folded. So is what matters to who dec
 own numbers of their messages, and the lines as they were placed, which the order's lines repeat.
 """
 
-from uuid import UUID
-
 from msgspec.structs import replace
 
 from order_ledger.entries import Entry
@@ -22,29 +20,21 @@ _NOTHING_SEALED: Sealed[None] = Sealed("", "")
 
 def evolve_bare(order: Order | None, entry: Entry[OrderEvent]) -> Order:
     """The order after this entry, as `evolve` has it, without anything personal."""
-    event = entry.event
-    if type(event) not in _SAYING_MORE:
+    if type(entry.event) not in _SAYING_MORE:
         return evolve(order, entry)
-    order = evolve(order, _without_personal_data(entry))
-    if isinstance(event, ShipmentProgressed):
-        return _without_carriers_own_numbers(order, event.shipment)
-    if isinstance(event, OrderPlaced):
+    order = evolve(order, replace(entry, event=_saying_less(entry.event)))
+    if type(entry.event) is OrderPlaced:
         return replace(order, placed=replace(order.placed, lines=()))
     return order
 
 
-def _without_personal_data(entry: Entry[OrderEvent]) -> Entry[OrderEvent]:
-    event = entry.event
-    if isinstance(event, OrderPlaced):
-        bare = replace(event, contact=_NOTHING_SEALED, bill_to=_NOTHING_SEALED, ship_to=_NOTHING_SEALED)
-        return replace(entry, event=bare)
-    if isinstance(event, AddressChanged):
-        return replace(entry, event=replace(event, ship_to=_NOTHING_SEALED))
-    return entry
-
-
-def _without_carriers_own_numbers(order: Order, number: UUID) -> Order:
-    shipment = order.shipments.get(number)
-    if shipment is None:
-        return order
-    return replace(order, shipments={**order.shipments, number: replace(shipment, carrier_events=frozenset())})
+def _saying_less(event: OrderEvent) -> OrderEvent:
+    match event:
+        case ShipmentProgressed():
+            return replace(event, carrier_event="")
+        case OrderPlaced():
+            return replace(event, contact=_NOTHING_SEALED, bill_to=_NOTHING_SEALED, ship_to=_NOTHING_SEALED)
+        case AddressChanged():
+            return replace(event, ship_to=_NOTHING_SEALED)
+        case _:
+            return event

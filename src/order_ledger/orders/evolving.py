@@ -331,8 +331,8 @@ _UNKNOWN = OrderPlaced(
 
 def _with(order: Order, line: Line) -> Order:
     """The order with this line, of which no more is kept or short than is still to be shipped."""
-    rest = line.rest
     if line.kept or line.short or line.backordered:
+        rest = line.rest
         kept = max(min(line.kept, rest), 0)
         missing = rest - kept
         backordered = max(min(line.backordered, missing), 0)
