@@ -8,6 +8,7 @@ keeping.py       following both copies of a version, where there are two
 folding.py       one stream on its way through a batch
 writing.py       loading and writing rows
 integers.py      whole numbers on their way into a column
+collecting.py    the garbage collector, out of the way while folding
 parking.py       streams that a fold failed on, and putting them back
 lag.py           how far each follower is, and waiting for it
 rebuilding.py    a copy made anew from the first entry, and what takes its place

@@ -22,8 +22,9 @@ from order_ledger import moments
 from order_ledger.entries import Entry
 from order_ledger.following import installing, lag
 from order_ledger.following.building import Builder, Cut
+from order_ledger.following.collecting import without_collecting
 from order_ledger.following.contract import Projection
-from order_ledger.following.jobs import build_ranges, without_collecting
+from order_ledger.following.jobs import build_ranges
 from order_ledger.following.ranges import cut
 from order_ledger.following.rebuilding import ENTRIES_A_RANGE, Told, finish, fresh_schema, make_indexes
 from order_ledger.following.swapping import alone

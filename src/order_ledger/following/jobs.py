@@ -4,14 +4,12 @@ Which ranges are left stands in the schema itself. Whoever builds takes the next
 done in the transaction that writes its rows: so a range is built once, whoever dies and whoever goes on.
 """
 
-import gc
 import multiprocessing
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from typing import Any
@@ -23,6 +21,7 @@ from psycopg.rows import TupleRow
 from order_ledger.faults import Fault
 from order_ledger.following import installing
 from order_ledger.following.building import Builder, Cut
+from order_ledger.following.collecting import without_collecting
 from order_ledger.following.contract import Projection
 from order_ledger.journal.codec import Codec
 from order_ledger.journal.database_roles import as_role
@@ -139,15 +138,3 @@ def _progress(writing: Connection[TupleRow]) -> tuple[int, int]:
     row = writing.execute(_PROGRESS).fetchone()
     assert row is not None
     return int(row[0]), int(row[1])
-
-
-@contextmanager
-def without_collecting() -> Iterator[None]:
-    """Folding makes many small values and no cycles: looking for cycles among them takes a fifth of the time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()

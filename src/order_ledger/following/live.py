@@ -5,10 +5,9 @@ every row that changed once, and moves the bookmark. Whatever interrupts it leav
 Two processes on one part take turns.
 """
 
-import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -19,6 +18,7 @@ from psycopg import Connection, IsolationLevel, errors
 from psycopg.rows import TupleRow
 
 from order_ledger.following import installing, lag
+from order_ledger.following.collecting import without_collecting
 from order_ledger.following.contract import Folding, Projection
 from order_ledger.following.folding import Kept, Stream, fold_stream
 from order_ledger.following.installing import CannotFollow
@@ -124,7 +124,7 @@ class Follower:
         for _ in range(3):
             kept_at, self._kept_at = self._kept_at, None  # until what was folded is committed
             try:
-                with _without_collecting(), connection.transaction():
+                with without_collecting(), connection.transaction():
                     position = self._lock(connection)
                     if position != kept_at:
                         self._kept.clear()
@@ -221,15 +221,3 @@ class Follower:
                 say(f"{advance.parked} entries or streams were parked: order-ledger projections list says which")
             if advance.scanned < self.batch:
                 wait_for_news(connection, stopped)
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """A batch makes many small values and no cycles: looking for cycles among them takes a fifth of the time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
