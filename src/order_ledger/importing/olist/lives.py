@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from order_ledger.entries import Source
 from order_ledger.importing.history import Draft, Life, Step, live
 from order_ledger.importing.olist.files import COUNTRY, CURRENCY, Files, ItemRow, OrderRow, PaymentRow, Said, read
-from order_ledger.importing.olist.ids import SYSTEM, id_in, namespace, olist_id
+from order_ledger.importing.olist.ids import SYSTEM, id_within, olist_id
 from order_ledger.importing.tables import Failure, Table
 from order_ledger.orders.commands import (
     Cancel,
@@ -34,9 +34,6 @@ from order_ledger.orders.commands import (
 from order_ledger.orders.decisions import order_number
 from order_ledger.orders.events import OrderLine, OrderPlaced
 from order_ledger.values import Address, Contact, Money, Organisation, Terms, Units, round_money, unsealed
-
-if TYPE_CHECKING:
-    from hashlib import _Hash as Hash
 
 STATUS_CONTRADICTED = "status_contradicted"
 """The breach of a step that has a time although the order's status says that it was never reached."""
@@ -97,12 +94,12 @@ class _Lives:
     def _life(self, stream: UUID, consumer: UUID, said: Said) -> Life:
         order = said.order
         source = self._source(self._files.orders, order.row, order.status)
-        in_order = namespace(stream)
+        within = stream.bytes
         placed = _unchecked(RecordHistory, placed=self._placed(stream, consumer, said))
         steps = [
             Step(placed, order.placed, source),
-            *self._paid(in_order, order, said.payments),
-            *_went(in_order, tuple(Units(item.line, 1) for item in said.items), order, source),
+            *self._paid(within, order, said.payments),
+            *_went(within, tuple(Units(item.line, 1) for item in said.items), order, source),
         ]
         return live(stream, steps, self._now)
 
@@ -154,7 +151,7 @@ class _Lives:
                 lines.append(_line(_FREIGHT, number, "freight", "Freight", item.freight, seller, None, item.line))
         return tuple(lines)
 
-    def _paid(self, in_order: "Hash", order: OrderRow, payments: Sequence[PaymentRow]) -> Iterator[Step]:
+    def _paid(self, within: bytes, order: OrderRow, payments: Sequence[PaymentRow]) -> Iterator[Step]:
         for payment in payments:
             assert self._files.payments is not None, "payments are of a file"
             command = _unchecked(
@@ -164,7 +161,7 @@ class _Lives:
                 method=payment.method,
                 provider=SYSTEM,
                 reference=f"{order.reference}/{payment.number}",
-                payment=id_in(in_order, f"payment/{payment.number}"),
+                payment=id_within(within, f"payment/{payment.number}"),
                 of=None,
                 refund=None,
                 instalments=payment.instalments,
@@ -183,7 +180,7 @@ class _Lives:
         return seller
 
 
-def _went(in_order: "Hash", units: tuple[Units, ...], order: OrderRow, source: Source) -> Iterator[Step]:
+def _went(within: bytes, units: tuple[Units, ...], order: OrderRow, source: Source) -> Iterator[Step]:
     """What became of the order after it was placed and paid: what its status says, and what it has a time for."""
     reached = _REACHED[order.status]
     cancelled = reached == "cancelled"
@@ -192,7 +189,7 @@ def _went(in_order: "Hash", units: tuple[Units, ...], order: OrderRow, source: S
     if order.status == "unavailable":
         yield Step(_unchecked(FindShortage, lines=units, withdrawn=()), None, source)
     if reached in _SHIPPED or order.handed_over is not None or order.arrived is not None:
-        shipment = id_in(in_order, "shipment")
+        shipment = id_within(within, "shipment")
         ship = _unchecked(
             Ship,
             lines=units,
@@ -220,11 +217,15 @@ def _beyond(is_said_by_status: bool) -> tuple[str, ...]:
 def _unchecked(command: type[_C], **said: Any) -> _C:
     """The command as the source knows it; its fields were checked one by one, or the source does not have them."""
     made = command.__new__(command)  # what `model_construct` does, without its search for what was left out
-    object.__setattr__(made, "__dict__", {"reason": None, **said})
-    object.__setattr__(made, "__pydantic_fields_set__", set(said))
-    object.__setattr__(made, "__pydantic_extra__", None)
-    object.__setattr__(made, "__pydantic_private__", None)
+    _set(made, "__pydantic_fields_set__", set(said))
+    _set(made, "__pydantic_extra__", None)
+    _set(made, "__pydantic_private__", None)
+    said["reason"] = None
+    _set(made, "__dict__", said)
     return made
+
+
+_set = object.__setattr__
 
 
 def _line(
