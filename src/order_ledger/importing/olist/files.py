@@ -1,6 +1,6 @@
 """What the public files say of each order: found, read row by row, checked, and joined.
 
-Rows of the smaller files wait in memory until their order comes. An order is left out whole where one of its rows says
+The rows wait in memory until it is their order's turn. An order is left out whole where one of its rows says
 what cannot be meant; each such row is named. Reviews and places on the map are not read: they say nothing about an
 order's life.
 """
@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 from uuid import UUID
@@ -147,12 +148,8 @@ class Read(NamedTuple):
 def read(files: Files, part: int = 0, parts: int = 1) -> Read:
     """The orders whose ids fall into this part; rows of other files that belong to none come last."""
     in_part = _in_part(part, parts)
-    customers: set[str] = set()
-    count = 0
-    for row in files.orders.rows(in_part):
-        count += 1
-        customers.add(row.values[1])
-    return Read(count, _Reader(files, in_part, customers).orders())
+    orders = list(files.orders.rows(in_part))
+    return Read(len(orders), _Reader(files, orders, in_part).said())
 
 
 def _in_part(part: int, parts: int) -> Callable[[str], bool] | None:
@@ -163,18 +160,18 @@ def _in_part(part: int, parts: int) -> Callable[[str], bool] | None:
 class _Reader:
     """Joins the files by order."""
 
-    def __init__(self, files: Files, in_part: Callable[[str], bool] | None, customers: set[str]) -> None:
+    def __init__(self, files: Files, orders: Sequence[Row], in_part: Callable[[str], bool] | None) -> None:
         self._files = files
-        self._in_part = in_part
+        self._orders = orders
         self._zone = UTC if files.zone == "UTC" else ZoneInfo(files.zone)
         self._items = _grouped(files.items, in_part)
         self._payments = _grouped(files.payments, in_part)
-        self._customers = _grouped(files.customers, customers.__contains__)
+        self._customers = _grouped(files.customers, {row.values[1] for row in orders}.__contains__)
         self._products = {row.values[0]: row.values[1] for row in (files.products.rows() if files.products else ())}
 
-    def orders(self) -> Iterator[Said | Failure]:
+    def said(self) -> Iterator[Said | Failure]:
         seen: set[str] = set()
-        for row in self._files.orders.rows(self._in_part):
+        for row in self._orders:
             reference = row.values[0]
             if reference in seen:
                 what = "the order is there already, in an earlier row"
@@ -182,7 +179,7 @@ class _Reader:
                 continue
             seen.add(reference)
             failures: list[Failure] = []
-            said = self._said(row, failures)
+            said = self._of_one(row, failures)
             yield from failures
             if said is not None:
                 yield said
@@ -192,15 +189,15 @@ class _Reader:
                 for row in rows:
                     yield Failure(table.file, row.number, "unknown_order", "no order has this id", reference)
 
-    def _said(self, row: Row, failures: list[Failure]) -> Said | None:
+    def _of_one(self, row: Row, failures: list[Failure]) -> Said | None:
         """What is said of one order, unless something is wrong with it."""
         files, own = self._files, row.values[0]
         found = _Found(own, failures)
-        orders = found.each(files.orders, (row,), self._order, lambda order: 0)
-        items = found.each(files.items, self._items.pop(own, ()), self._item, lambda item: item.line)
-        payments = found.each(files.payments, self._payments.pop(own, ()), self._payment, lambda paid: paid.number)
+        orders = found.each(files.orders, (row,), self._order)
+        items = found.each(files.items, self._items.pop(own, ()), self._item, attrgetter("line"))
+        payments = found.each(files.payments, self._payments.pop(own, ()), self._payment, attrgetter("number"))
         whose = self._customers.get(row.values[1], ()) if row.values[1] else ()
-        customers = found.each(files.customers, whose, self._customer, lambda customer: 0)
+        customers = found.each(files.customers, whose, self._customer)
         if failures:
             return None
         return Said(orders[0], items, payments, customers[0] if customers else None)
@@ -270,6 +267,11 @@ class _Reader:
             raise BadValue("bad_date", f"{column} {text!r} is no time such as 2017-10-02 10:56:33") from None
 
 
+def _only(said: object) -> int:
+    """The place of what is said once of an order."""
+    return 0
+
+
 class _Found:
     """What was found about one order; what is wrong with it is added to `failures`."""
 
@@ -278,7 +280,7 @@ class _Found:
         self._failures = failures
 
     def each(
-        self, table: Table | None, rows: Sequence[Row], read: Callable[[Row], _T], key: Callable[[_T], int]
+        self, table: Table | None, rows: Sequence[Row], read: Callable[[Row], _T], key: Callable[[_T], int] = _only
     ) -> list[_T]:
         """What the rows say, in order of `key`, each of which there is once."""
         if not rows:
@@ -334,13 +336,12 @@ def _text(text: str, column: str, longest: int = 200) -> str:
 
 def _decimal(text: str, column: str, decimals: int = 4) -> Decimal:
     match = _DECIMAL.fullmatch(text)
-    if match is None or len(match[1] or "") > decimals:
+    if match is None or (written := len(match[1] or "")) > decimals:
         raise BadValue("bad_number", f"{column} {text!r} is no amount such as 109.90")
-    number = Decimal(text)
-    return round_money(number, CURRENCY) if len(match[1] or "") < 2 else number
+    return Decimal(text) if written >= 2 else round_money(Decimal(text), CURRENCY)
 
 
 def _whole(text: str, column: str, least: int, most: int) -> int:
-    if not _WHOLE.fullmatch(text) or not least <= int(text) <= most:
+    if not _WHOLE.fullmatch(text) or not least <= (number := int(text)) <= most:
         raise BadValue("bad_number", f"{column} {text!r} is no whole number from {least} to {most}")
-    return int(text)
+    return number
