@@ -21,6 +21,7 @@ from order_ledger.journal.codec import Codec, Encoded, Head, genesis
 from order_ledger.journal.copying import copy_in
 from order_ledger.journal.journal import append
 from order_ledger.journal.keys import KeyName, Keyring, PersonErased
+from order_ledger.journal.literals import array
 from order_ledger.refusals import Invalid
 
 ORDERS_A_TRANSACTION = 1000
@@ -68,7 +69,7 @@ class BulkWriter:
 
     def _there(self, drafts: Sequence[Draft]) -> set[UUID]:
         """Those that are there already."""
-        ids = "{" + ",".join(str(draft.stream) for draft in drafts) + "}"
+        ids = array(str(draft.stream) for draft in drafts)
         return {stream for (stream,) in self._connection.execute(_THERE, (ids,), prepare=True, binary=True)}
 
     def _with_keys(self, drafts: Sequence[Draft], there: set[UUID], failed: list[Failure]) -> Sequence[Draft]:
