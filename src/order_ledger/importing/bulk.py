@@ -55,16 +55,17 @@ class BulkWriter:
         there = self._there(drafts)
         if dry_run:
             return _decided(drafts, there)
-        failed: list[Failure] = []
-        drafts = self._with_keys(drafts, there, failed)
+        recorded = Recorded(unchanged=len(there))
+        drafts = self._with_keys(drafts, there, recorded.failed)
         drafts = sorted(drafts, key=lambda draft: draft.stream.int)  # in one order, or two imports could deadlock
+        # Encoded before the first is sent: the feed waits for the transaction, and where processes are as many as
+        # cores, a server that takes in one order while the next is decided only takes the core away.
+        encoded = list(self._encoded(drafts, there, recorded))
         try:
-            recorded = Recorded(unchanged=len(there), failed=[*failed])
             with self._connection.transaction():
-                copy_in(self._connection, chain.from_iterable(self._encoded(drafts, there, recorded)))
+                copy_in(self._connection, chain.from_iterable(encoded))
         except UniqueViolation:
-            recorded = Recorded(unchanged=len(there), failed=failed)
-            self._append_one_by_one(list(self._encoded(drafts, there, recorded)), recorded)
+            self._append_one_by_one(encoded, recorded)
         return recorded
 
     def _there(self, drafts: Sequence[Draft]) -> set[UUID]:
@@ -87,11 +88,8 @@ class BulkWriter:
     def _encoded(
         self, drafts: Iterable[Draft], there: Container[UUID], recorded: Recorded
     ) -> Iterator[Sequence[Encoded]]:
-        """The entries of each order that is not there yet, counted as recorded.
-
-        An order is decided and encoded when it is its turn: the server takes one in while the next is decided, and a
-        processor's cache holds all that an order is made of.
-        """
+        """The entries of each order that is not there yet, counted as recorded. Each order is encoded as soon as it is
+        decided, while a processor's cache holds all that it is made of."""
         now = datetime.now(UTC)
         for draft in drafts:
             life = draft.decide()
