@@ -4,7 +4,7 @@ An order that is there already is left as it is: so an import that was interrupt
 and nothing is recorded twice, whoever else imports the same orders meanwhile.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from uuid import UUID
@@ -21,6 +21,7 @@ from order_ledger.journal.codec import Codec, Encoded, Head, genesis
 from order_ledger.journal.copying import copy_in
 from order_ledger.journal.journal import append
 from order_ledger.journal.keys import KeyName, Keyring, PersonErased
+from order_ledger.journal.literals import array
 from order_ledger.refusals import Invalid
 
 ORDERS_A_TRANSACTION = 1000
@@ -29,15 +30,15 @@ _THERE = "SELECT originator_id FROM journal.entry WHERE originator_id = ANY(%s::
 _COMMANDS_A_BATCH = 50
 
 
-class Recorded(Struct, frozen=True):
+class Recorded(Struct):
     """What became of some orders: events appended, orders that were there already, orders that could not be recorded,
     and which rules the others broke.
     """
 
-    events: int
-    unchanged: int
-    failed: list[Failure]
-    breaches: list[tuple[Draft, str]]
+    events: int = 0
+    unchanged: int = 0
+    failed: list[Failure] = []
+    breaches: list[tuple[Draft, str]] = []
 
 
 class BulkWriter:
@@ -52,30 +53,24 @@ class BulkWriter:
     def write(self, drafts: Sequence[Draft], *, dry_run: bool = False) -> Recorded:
         """Decides them all, and appends those that are not there yet, in one transaction. A dry run appends none."""
         there = self._there(drafts)
-        failed: list[Failure] = []
-        kept = drafts if dry_run else self._with_keys(drafts, there, failed)
-        breaches: list[tuple[Draft, str]] = []
-        encoded: dict[UUID, list[Encoded]] = {}
-        events, now = 0, datetime.now(UTC)
-        for draft in sorted(kept, key=lambda each: each.stream.int):  # in one order, or two imports could deadlock
-            life = draft.decide()
-            if draft.stream not in there:
-                events += life.events
-                if not dry_run:
-                    try:
-                        encoded[draft.stream] = self._encoded(draft, life, now)
-                    except Invalid as error:
-                        failed.append(self._failure(draft, "too_large", error.violations[0].what))
-                        continue
-            breaches += [(draft, code) for code in life.breaches]
         if dry_run:
-            return Recorded(events, len(there), failed, breaches)
-        events, overtaken = self._append(encoded)
-        return Recorded(events, len(there) + overtaken, failed, breaches)
+            return _decided(drafts, there)
+        recorded = Recorded(unchanged=len(there))
+        drafts = self._with_keys(drafts, there, recorded.failed)
+        drafts = sorted(drafts, key=lambda draft: draft.stream.int)  # in one order, or two imports could deadlock
+        # Encoded before the first is sent: the feed waits for the transaction, and where processes are as many as
+        # cores, a server that takes in one order while the next is decided only takes the core away.
+        encoded = list(self._encoded(drafts, there, recorded))
+        try:
+            with self._connection.transaction():
+                copy_in(self._connection, chain.from_iterable(encoded))
+        except UniqueViolation:
+            self._append_one_by_one(encoded, recorded)
+        return recorded
 
     def _there(self, drafts: Sequence[Draft]) -> set[UUID]:
         """Those that are there already."""
-        ids = "{" + ",".join(str(draft.stream) for draft in drafts) + "}"
+        ids = array(str(draft.stream) for draft in drafts)
         return {stream for (stream,) in self._connection.execute(_THERE, (ids,), prepare=True, binary=True)}
 
     def _with_keys(self, drafts: Sequence[Draft], there: set[UUID], failed: list[Failure]) -> Sequence[Draft]:
@@ -90,8 +85,26 @@ class BulkWriter:
                 failed += [self._failure(draft, "person_forgotten", str(erased)) for draft in gone]
                 drafts = [draft for draft in drafts if draft not in gone]
 
-    def _encoded(self, draft: Draft, life: Life, recorded_at: datetime) -> list[Encoded]:
-        stream, codec = draft.stream, self._codec
+    def _encoded(
+        self, drafts: Iterable[Draft], there: Container[UUID], recorded: Recorded
+    ) -> Iterator[Sequence[Encoded]]:
+        """The entries of each order that is not there yet, counted as recorded. Each order is encoded as soon as it is
+        decided, while a processor's cache holds all that it is made of."""
+        now = datetime.now(UTC)
+        for draft in drafts:
+            life = draft.decide()
+            if draft.stream not in there:
+                try:
+                    entries = self._entries(draft.stream, life, now)
+                except Invalid as error:
+                    recorded.failed.append(self._failure(draft, "too_large", error.violations[0].what))
+                    continue
+                recorded.events += len(entries)
+                yield entries
+            recorded.breaches += [(draft, code) for code in life.breaches]
+
+    def _entries(self, stream: UUID, life: Life, recorded_at: datetime) -> list[Encoded]:
+        codec = self._codec
         head = Head(0, genesis(codec.ledger, "order", stream), None)
         entries: list[Encoded] = []
         for cause, facts in life.steps:
@@ -99,28 +112,30 @@ class BulkWriter:
             head = Head(entries[-1].version, entries[-1].hash, recorded_at)
         return entries
 
-    def _append(self, encoded: dict[UUID, list[Encoded]]) -> tuple[int, int]:
-        """How many events were appended, and how many orders were there when it came to it."""
-        try:
-            with self._connection.transaction():
-                copy_in(self._connection, chain.from_iterable(encoded.values()))
-        except UniqueViolation:
-            return self._append_one_by_one(encoded)
-        return sum(map(len, encoded.values())), 0
-
-    def _append_one_by_one(self, encoded: dict[UUID, list[Encoded]]) -> tuple[int, int]:
+    def _append_one_by_one(self, orders: Sequence[Sequence[Encoded]], recorded: Recorded) -> None:
         """Another import is appending the same orders: each stands or falls by itself."""
-        events = there = 0
-        in_order = list(encoded)
-        for first in range(0, len(in_order), _COMMANDS_A_BATCH):
-            streams = in_order[first : first + _COMMANDS_A_BATCH]
-            proposals = [Proposal(stream, (Appending(stream, 0, encoded[stream]),)) for stream in streams]
-            for stream, outcome in zip(streams, append(self._connection, proposals), strict=True):
-                if outcome.outcome == "appended":
-                    events += len(encoded[stream])
-                else:
-                    there += 1
-        return events, there
+        for first in range(0, len(orders), _COMMANDS_A_BATCH):
+            batch = orders[first : first + _COMMANDS_A_BATCH]
+            streams = [entries[0].stream for entries in batch]
+            proposals = [
+                Proposal(stream, (Appending(stream, 0, entries),))
+                for stream, entries in zip(streams, batch, strict=True)
+            ]
+            for entries, outcome in zip(batch, append(self._connection, proposals), strict=True):
+                if outcome.outcome != "appended":
+                    recorded.events -= len(entries)
+                    recorded.unchanged += 1
 
     def _failure(self, draft: Draft, code: str, what: str) -> Failure:
         return Failure(self._file, draft.row, code, what, draft.reference)
+
+
+def _decided(drafts: Iterable[Draft], there: Collection[UUID]) -> Recorded:
+    """What would be recorded of these orders."""
+    recorded = Recorded(unchanged=len(there))
+    for draft in drafts:
+        life = draft.decide()
+        if draft.stream not in there:
+            recorded.events += life.events
+        recorded.breaches += [(draft, code) for code in life.breaches]
+    return recorded

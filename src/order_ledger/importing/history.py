@@ -5,8 +5,9 @@ A source is believed: what we would have refused is recorded all the same, with 
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID, SafeUUID
+
+from msgspec import Struct
 
 from order_ledger.entries import By, Cause, CommandRef, Entry, Fact, Source
 from order_ledger.orders.commands import OrderCommand
@@ -27,7 +28,7 @@ _UNSAID = frozenset(("tracking_missing",))
 """What a source does not say is unknown; it breaks no rule."""
 
 
-class Step(NamedTuple):
+class Step(Struct, frozen=True):
     """One step of a life: what was done, when (None: the source does not say), and where the source says so.
 
     `breaches` are what the source itself gets wrong about it.
@@ -39,7 +40,7 @@ class Step(NamedTuple):
     breaches: tuple[str, ...] = ()
 
 
-class Life(NamedTuple):
+class Life(Struct, frozen=True):
     """Everything that happened to an order, ready to be encoded. `breaches` names each broken rule once."""
 
     steps: Sequence[tuple[Cause, Sequence[Fact]]]
@@ -47,7 +48,7 @@ class Life(NamedTuple):
     events: int
 
 
-class Draft(NamedTuple):
+class Draft(Struct, frozen=True):
     """An order as its source has it, in the row it has it in. It is decided when it is wanted: whole lives, kept by the
     thousand, would not fit into a processor's cache.
     """
@@ -67,27 +68,34 @@ def live(stream: UUID, steps: Iterable[Step], now: datetime) -> Life:
     all_breaches: list[str] = []
     version = 0
     waiting: list[Entry[OrderEvent]] = []
-    for number, (command, at, source, known_breaches) in enumerate(steps, 1):
+    for number, step in enumerate(steps, 1):
         for entry in waiting:  # what the last step leaves, nobody decides on
             order = evolve(order, entry)
-        identity = _step_id(stream, number)
-        context = Context(now=now, by=NOBODY_KNOWN, command=identity, order_id=stream)
-        events, found = record(order, command, context)
-        breaches = tuple(code for code in found if code not in _UNSAID) if found else ()
-        if at is not None:
-            if happened is not None and at < happened:
-                breaches = (*breaches, EARLIER_THAN_PREVIOUS)
-            happened = at
-            if at > now:
-                breaches = (*breaches, IN_THE_FUTURE)
-        breaches = (*breaches, *known_breaches)
+        at, command = step.at, CommandRef(_step_id(stream, number), step.command.name)
+        context = Context(now=now, by=NOBODY_KNOWN, command=command.id, order_id=stream)
+        events, found = record(order, step.command, context)
         assert events, "a step that happens makes something happen"
-        cause = Cause(NOBODY_KNOWN, "import", CommandRef(identity, command.name), source=source)
-        waiting = [_entry(stream, version + place, event, at, now, cause) for place, event in enumerate(events, 1)]
-        version += len(events)
+        breaches = _breaches(found, at, happened, now) + step.breaches
+        happened = at or happened
         all_breaches += breaches
-        told.append((cause, [Fact(event, at, breaches) for event in events]))
+        cause = Cause(NOBODY_KNOWN, "import", command, source=step.source)
+        waiting, facts = [], []
+        for event in events:
+            version += 1
+            waiting.append(Entry("order", stream, version, event, at, now, cause.by, cause.through, command))
+            facts.append(Fact(event, at, breaches))
+        told.append((cause, facts))
     return Life(told, tuple(dict.fromkeys(all_breaches)), version)
+
+
+def _breaches(found: Iterable[str], at: datetime | None, happened: datetime | None, now: datetime) -> tuple[str, ...]:
+    """What is wrong with a step, by our rules and by when it happened."""
+    breaches = tuple([code for code in found if code not in _UNSAID]) if found else ()
+    if at is not None and happened is not None and at < happened:
+        breaches = (*breaches, EARLIER_THAN_PREVIOUS)
+    if at is not None and at > now:
+        breaches = (*breaches, IN_THE_FUTURE)
+    return breaches
 
 
 def _step_id(stream: UUID, number: int) -> UUID:
@@ -104,9 +112,3 @@ def unchecked_uuid(number: int) -> UUID:
 
 
 _new, _set, _UNKNOWN_SAFETY = object.__new__, object.__setattr__, SafeUUID.unknown
-
-
-def _entry(
-    stream: UUID, version: int, event: OrderEvent, at: datetime | None, now: datetime, cause: Cause
-) -> Entry[OrderEvent]:
-    return Entry("order", stream, version, event, at, now, cause.by, cause.through, cause.command)

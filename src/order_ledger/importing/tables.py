@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -48,7 +47,7 @@ class Form(Struct, frozen=True):
     columns: tuple[str, ...]
 
 
-class Row(NamedTuple):
+class Row(Struct, frozen=True):
     """The columns of the form, in its order; not `is_whole` where the row has not as many fields as the header."""
 
     number: int
@@ -70,29 +69,25 @@ class Table(Struct, frozen=True):
 
     def rows(self, wanted: Callable[[str], bool] | None = None) -> Iterator[Row]:
         """Every row whose first column is wanted; raises `BadSource` where the file stops being text."""
+        number = 0
         with _opened(self.path) as lines:
             header = next(lines)
             width = len(header)
             places = [header.index(column) for column in self.form.columns]
             chosen: Callable[[list[str]], tuple[str, ...]] = itemgetter(*places)
-            number, first = 0, places[0]
-            while True:
-                try:
-                    fields = next(lines)
-                except StopIteration:
-                    return
-                except (UnicodeDecodeError, csv.Error) as error:
-                    raise BadSource(self.file, "unreadable", f"after row {number}: {error}") from error
-                if not fields:
-                    continue
-                number += 1
-                if len(fields) == width:
+            first = places[0]
+            try:
+                for fields in lines:
+                    if not fields:
+                        continue
+                    number += 1
+                    is_whole = len(fields) == width
+                    if not is_whole:
+                        fields += [""] * width
                     if wanted is None or wanted(fields[first]):
-                        yield Row(number, chosen(fields), True)
-                else:
-                    values = chosen(fields + [""] * width)
-                    if wanted is None or wanted(values[0]):
-                        yield Row(number, values, False)
+                        yield Row(number, chosen(fields), is_whole)
+            except (UnicodeDecodeError, csv.Error) as error:
+                raise BadSource(self.file, "unreadable", f"after row {number}: {error}") from error
 
 
 def find(folder: Path, form: Form) -> Table | None:

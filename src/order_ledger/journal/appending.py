@@ -12,6 +12,7 @@ from msgspec import Struct
 from psycopg.errors import UniqueViolation
 
 from order_ledger.journal.codec import Encoded
+from order_ledger.journal.literals import array, of_bytes, quoted
 
 STATEMENT = "\n".join(
     line
@@ -76,27 +77,27 @@ STALE = Outcome("stale")
 
 
 def parameters(proposals: Sequence[Proposal]) -> dict[str, str]:
-    """The batch as array literals: written once here, they cost a third of adapting element by element."""
+    """The batch as array literals."""
     bases = [(number, each) for number, proposal in enumerate(proposals) for each in proposal.appendings]
     entries = [(number, entry) for number, each in bases for entry in each.entries]
     return {
-        "numbers": _literal(map(str, range(len(proposals)))),
-        "scopes": _literal(p.key.scope.hex if p.key else "NULL" for p in proposals),
-        "keys": _literal(_quoted(p.key.key) if p.key else "NULL" for p in proposals),
-        "commands": _literal(p.command.hex for p in proposals),
-        "bounds": _literal(_bytes(p.key.bound) if p.key else "NULL" for p in proposals),
-        "bodies": _literal(_bytes(p.key.body) if p.key else "NULL" for p in proposals),
-        "base_numbers": _literal(str(number) for number, _ in bases),
-        "base_streams": _literal(each.stream.hex for _, each in bases),
-        "base_versions": _literal(str(each.base) for _, each in bases),
-        "numbers_of_entries": _literal(str(number) for number, _ in entries),
-        "streams": _literal(entry.stream.hex for _, entry in entries),
-        "versions": _literal(str(entry.version) for _, entry in entries),
-        "names": _literal(entry.name for _, entry in entries),
-        "kinds": _literal(entry.kind for _, entry in entries),
-        "recorded_ats": _literal(f'"{entry.recorded_at.isoformat()}"' for _, entry in entries),
-        "hashes": _literal(_bytes(entry.hash) for _, entry in entries),
-        "states": _literal(_bytes(entry.state) for _, entry in entries),
+        "numbers": array(map(str, range(len(proposals)))),
+        "scopes": array(p.key.scope.hex if p.key else "NULL" for p in proposals),
+        "keys": array(quoted(p.key.key) if p.key else "NULL" for p in proposals),
+        "commands": array(p.command.hex for p in proposals),
+        "bounds": array(of_bytes(p.key.bound) if p.key else "NULL" for p in proposals),
+        "bodies": array(of_bytes(p.key.body) if p.key else "NULL" for p in proposals),
+        "base_numbers": array(str(number) for number, _ in bases),
+        "base_streams": array(each.stream.hex for _, each in bases),
+        "base_versions": array(str(each.base) for _, each in bases),
+        "numbers_of_entries": array(str(number) for number, _ in entries),
+        "streams": array(entry.stream.hex for _, entry in entries),
+        "versions": array(str(entry.version) for _, entry in entries),
+        "names": array(entry.name for _, entry in entries),
+        "kinds": array(entry.kind for _, entry in entries),
+        "recorded_ats": array(f'"{entry.recorded_at.isoformat()}"' for _, entry in entries),
+        "hashes": array(of_bytes(entry.hash) for _, entry in entries),
+        "states": array(of_bytes(entry.state) for _, entry in entries),
     }
 
 
@@ -124,15 +125,3 @@ def outcomes(rows: Iterable[tuple[Any, ...]], count: int) -> list[Outcome]:
 def is_race(violation: UniqueViolation) -> bool:
     """Whether another batch won meanwhile: the same statement again then names the losers."""
     return violation.diag.constraint_name in PRIMARY_KEYS
-
-
-def _literal(elements: Iterable[str]) -> str:
-    return "{" + ",".join(elements) + "}"
-
-
-def _bytes(value: bytes) -> str:
-    return f'"\\\\x{value.hex()}"'
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

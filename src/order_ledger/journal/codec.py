@@ -171,13 +171,8 @@ class Codec:
             version += 1
             event, reason, at = fact.event, cause.reason, fact.at and _utc(fact.at)
             name = type(event).__name__
-            sealed = {
-                field: self._seal(value, stream, version, field, keyring)
-                for field in self._sealed[type(event)]
-                if type(value := getattr(event, field)) is Unsealed
-            }
-            if sealed:
-                event = replace(event, **sealed)
+            if fields := self._sealed[type(event)]:
+                event = self._with_sealed(event, fields, stream, version, keyring)
             if type(reason) is Unsealed:
                 reason = self._seal(reason, stream, version, "reason", keyring)
             state = self._encode(
@@ -268,6 +263,14 @@ class Codec:
             except Exception as error:
                 raise Unreadable(f"{stored.name} {schema} cannot be read as {schema + 1}: {error!r}") from error
         return msgspec.convert(data, event)
+
+    def _with_sealed(self, event: Event, fields: Iterable[str], stream: UUID, version: int, keyring: Keyring) -> Event:
+        sealed = {
+            field: self._seal(value, stream, version, field, keyring)
+            for field in fields
+            if type(value := getattr(event, field)) is Unsealed
+        }
+        return replace(event, **sealed)
 
     def _seal(self, value: Unsealed[Any], stream: UUID, version: int, field: str, keyring: Keyring) -> Sealed[Any]:
         key = keyring.get((value.person, value.purpose))

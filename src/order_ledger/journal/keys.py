@@ -5,13 +5,14 @@ writers that make the same key at once, all go on with the one that won.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 from uuid import UUID
 
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import TupleRow
 
+from order_ledger.journal.literals import array, of_bytes
 from order_ledger.journal.sealing import MasterKey, SealingKey, new_key
 from order_ledger.refusals import Blocker, Refused
 from order_ledger.values import Purpose
@@ -74,7 +75,9 @@ class Keyring:
             assert connection.autocommit, "a key is committed before an entry uses it"
             found = connection.execute(_SELECT, _columns(wanted)).fetchall()
             if made := _made(wanted, found):
-                won = connection.execute(_INSERT, self._rows(made)).fetchall()
+                inserted = connection.execute(_INSERT, self._rows(made))
+                # Where all were inserted, as nearly always, nobody need read which.
+                won = made if inserted.rowcount == len(made) else inserted.fetchall()
                 if lost := self._keep(made, won):
                     found += connection.execute(_SELECT, _columns(lost)).fetchall()
             self._take(found)
@@ -85,7 +88,8 @@ class Keyring:
             assert connection.autocommit, "a key is committed before an entry uses it"
             found = await (await connection.execute(_SELECT, _columns(wanted))).fetchall()
             if made := _made(wanted, found):
-                won = await (await connection.execute(_INSERT, self._rows(made))).fetchall()
+                inserted = await connection.execute(_INSERT, self._rows(made))
+                won = made if inserted.rowcount == len(made) else await inserted.fetchall()
                 if lost := self._keep(made, won):
                     found += await (await connection.execute(_SELECT, _columns(lost))).fetchall()
             self._take(found)
@@ -112,16 +116,16 @@ class Keyring:
                 found[key.id] = key
         return found
 
-    def _rows(self, made: "dict[KeyName, _Fresh]") -> tuple[str, str, list[str], list[bytes]]:
+    def _rows(self, made: "dict[KeyName, _Fresh]") -> tuple[str, str, str, str]:
         """The columns of new keys, as `_INSERT` takes them."""
         ids = [fresh.ready.id for fresh in made.values()]
         wrapped = [self._master.wrap(fresh.key, person, purpose) for (person, purpose), fresh in made.items()]
-        return *_columns(list(made)), ids, wrapped
+        return *_columns(made), array(ids), array(map(of_bytes, wrapped))
 
-    def _keep(self, made: "dict[KeyName, _Fresh]", won: Iterable[TupleRow]) -> list[KeyName]:
+    def _keep(self, made: "dict[KeyName, _Fresh]", won: Iterable[KeyName]) -> list[KeyName]:
         """Takes the keys of ours that are the person's now; the names of the others, which another writer made."""
-        for person, purpose in won:
-            self._by_name[person, purpose] = made[person, purpose].ready
+        for name in won:
+            self._by_name[name] = made[name].ready
         return [name for name in made if name not in self._by_name]
 
     def _make_room(self) -> None:
@@ -159,7 +163,5 @@ def _made(wanted: list[KeyName], found: Iterable[TupleRow]) -> dict[KeyName, _Fr
     return {name: _Fresh(key, SealingKey(key)) for name, key in fresh.items()}
 
 
-def _columns(names: list[KeyName]) -> tuple[str, str]:
-    """Array literals: written here, they cost a third of adapting element by element."""
-    persons, purposes = (",".join(str(name[part]) for name in names) for part in (0, 1))
-    return f"{{{persons}}}", f"{{{purposes}}}"
+def _columns(names: Collection[KeyName]) -> tuple[str, str]:
+    return array(str(person) for person, _ in names), array(purpose for _, purpose in names)

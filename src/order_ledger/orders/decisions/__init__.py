@@ -121,8 +121,8 @@ def record(
     No refund follows by itself: a history grants none that its source does not know of.
     """
     events, blockers = _decided(order, command, context, believing=True)
-    if not isinstance(command, GrantRefund):
-        events = tuple(event for event in events if not isinstance(event, RefundGranted))
+    if RefundGranted in map(type, events) and type(command) is not GrantRefund:
+        events = tuple(event for event in events if type(event) is not RefundGranted)
     return events, tuple(dict.fromkeys(blocker.code for blocker in blockers)) if blockers else ()
 
 
@@ -167,7 +167,8 @@ def _guards(rules: Rules[Any]) -> tuple[Look, ...]:
 def _decided(
     order: Order | None, command: OrderCommand, context: Context, *, believing: bool
 ) -> tuple[tuple[OrderEvent, ...], tuple[Blocker, ...]]:
-    if isinstance(command, Place | RecordHistory):
+    # Exact types: asking a pydantic class about an instance of another takes longer than many a rule.
+    if type(command) is Place or type(command) is RecordHistory:
         return _placed(order, command, context)
     if order is None:
         raise NotFound

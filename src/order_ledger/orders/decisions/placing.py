@@ -58,12 +58,13 @@ _LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 _PAIRS = [first + second for second in _LETTERS for first in _LETTERS]
+_NUMBERS = len(_LETTERS) ** 10
 
 
 def order_number(order_id: UUID, day: date) -> str:
     """An order's number, such as 261121-K7Q4M-9TXWB: the day (UTC), and 49 bits drawn from the order's id."""
     # The low 62 bits of a UUID of version 7 are random; its high ones are the time, which the day says already.
-    drawn = (order_id.int & ((1 << 62) - 1)) % len(_LETTERS) ** 10
+    drawn = (order_id.int & ((1 << 62) - 1)) % _NUMBERS
     text = ""
     for _ in range(5):
         drawn, pair = divmod(drawn, len(_PAIRS))
