@@ -17,11 +17,11 @@ from psycopg.rows import TupleRow
 from order_ledger.importing.history import Draft, Life
 from order_ledger.importing.tables import Failure
 from order_ledger.journal.appending import Appending, Proposal
+from order_ledger.journal.arrays import array
 from order_ledger.journal.codec import Codec, Encoded, Head, genesis
 from order_ledger.journal.copying import copy_in
 from order_ledger.journal.journal import append
 from order_ledger.journal.keys import KeyName, Keyring, PersonErased
-from order_ledger.journal.literals import array
 from order_ledger.refusals import Invalid
 
 ORDERS_A_TRANSACTION = 1000

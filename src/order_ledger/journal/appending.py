@@ -11,8 +11,8 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg.errors import UniqueViolation
 
+from order_ledger.journal.arrays import BytesArray, array, of_bytes, quoted
 from order_ledger.journal.codec import Encoded
-from order_ledger.journal.literals import array, of_bytes, quoted
 
 STATEMENT = "\n".join(
     line
@@ -76,8 +76,8 @@ class Outcome(Struct, frozen=True):
 STALE = Outcome("stale")
 
 
-def parameters(proposals: Sequence[Proposal]) -> dict[str, str]:
-    """The batch as array literals."""
+def parameters(proposals: Sequence[Proposal]) -> dict[str, str | BytesArray]:
+    """The batch as arrays."""
     bases = [(number, each) for number, proposal in enumerate(proposals) for each in proposal.appendings]
     entries = [(number, entry) for number, each in bases for entry in each.entries]
     return {
@@ -85,8 +85,8 @@ def parameters(proposals: Sequence[Proposal]) -> dict[str, str]:
         "scopes": array(p.key.scope.hex if p.key else "NULL" for p in proposals),
         "keys": array(quoted(p.key.key) if p.key else "NULL" for p in proposals),
         "commands": array(p.command.hex for p in proposals),
-        "bounds": array(of_bytes(p.key.bound) if p.key else "NULL" for p in proposals),
-        "bodies": array(of_bytes(p.key.body) if p.key else "NULL" for p in proposals),
+        "bounds": of_bytes(p.key.bound if p.key else None for p in proposals),
+        "bodies": of_bytes(p.key.body if p.key else None for p in proposals),
         "base_numbers": array(str(number) for number, _ in bases),
         "base_streams": array(each.stream.hex for _, each in bases),
         "base_versions": array(str(each.base) for _, each in bases),
@@ -96,8 +96,8 @@ def parameters(proposals: Sequence[Proposal]) -> dict[str, str]:
         "names": array(entry.name for _, entry in entries),
         "kinds": array(entry.kind for _, entry in entries),
         "recorded_ats": array(f'"{entry.recorded_at.isoformat()}"' for _, entry in entries),
-        "hashes": array(of_bytes(entry.hash) for _, entry in entries),
-        "states": array(of_bytes(entry.state) for _, entry in entries),
+        "hashes": of_bytes(entry.hash for _, entry in entries),
+        "states": of_bytes(entry.state for _, entry in entries),
     }
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import TupleRow
 
-from order_ledger.journal.literals import array, of_bytes
+from order_ledger.journal.arrays import BytesArray, array, of_bytes
 from order_ledger.journal.sealing import MasterKey, SealingKey, new_key
 from order_ledger.refusals import Blocker, Refused
 from order_ledger.values import Purpose
@@ -116,11 +116,11 @@ class Keyring:
                 found[key.id] = key
         return found
 
-    def _rows(self, made: "dict[KeyName, _Fresh]") -> tuple[str, str, str, str]:
+    def _rows(self, made: "dict[KeyName, _Fresh]") -> tuple[str, str, str, BytesArray]:
         """The columns of new keys, as `_INSERT` takes them."""
         ids = [fresh.ready.id for fresh in made.values()]
         wrapped = [self._master.wrap(fresh.key, person, purpose) for (person, purpose), fresh in made.items()]
-        return *_columns(made), array(ids), array(map(of_bytes, wrapped))
+        return *_columns(made), array(ids), of_bytes(wrapped)
 
     def _keep(self, made: "dict[KeyName, _Fresh]", won: Iterable[KeyName]) -> list[KeyName]:
         """Takes the keys of ours that are the person's now; the names of the others, which another writer made."""
