@@ -62,6 +62,7 @@ from order_ledger.orders.commands import (
     WithdrawReturn,
 )
 from order_ledger.orders.decisions import (
+    confirming,
     documents,
     ending,
     money,
@@ -75,7 +76,8 @@ from order_ledger.orders.decisions import (
     stock,
 )
 from order_ledger.orders.decisions.documents import credits_due, invoice_due
-from order_ledger.orders.decisions.placing import exchange_order, order_number
+from order_ledger.orders.decisions.exchanges import exchange_order
+from order_ledger.orders.decisions.placing import order_number
 from order_ledger.orders.decisions.rules import Blockers, Context, Rules, about_anything, nothing
 from order_ledger.orders.events import OrderEvent, RefundGranted
 from order_ledger.orders.order import Order
@@ -207,11 +209,11 @@ def _rules(command: OrderCommand) -> Rules[Any]:
         case Place() | RecordHistory():
             raise AssertionError("an order begins without rules of an order that is there")
         case Assign():
-            return placing.ASSIGN
+            return confirming.ASSIGN
         case Confirm():
-            return placing.CONFIRM
+            return confirming.CONFIRM
         case ChangeAddress():
-            return placing.CHANGE_ADDRESS
+            return confirming.CHANGE_ADDRESS
         case Reject():
             return ending.REJECT
         case Cancel():

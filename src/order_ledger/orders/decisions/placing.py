@@ -1,55 +1,37 @@
-"""How an order begins, and what is settled before it is made: number, lines, confirmation, and where it goes."""
+"""How an order begins: its number, and its lines as they are priced and taxed when it is placed."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
-from msgspec.structs import replace
-
-from order_ledger.amounts import ToPrice, part, part_of, price_lines
-from order_ledger.entries import Event
-from order_ledger.orders.commands import Assign, ChangeAddress, Confirm, Place, RecordHistory
+from order_ledger.amounts import ToPrice, price_lines
+from order_ledger.orders.commands import Place, RecordHistory
 from order_ledger.orders.decisions.rules import (
-    BEFORE_SHIPPING,
     ZERO,
     Blockers,
     Context,
-    Rules,
     blocker,
-    ended,
-    held,
-    in_the_past,
-    unknown_line,
-    unless_ended,
 )
 from order_ledger.orders.events import (
-    AddressChanged,
-    ExchangeItem,
     ExchangeOf,
-    ManufacturerAssigned,
-    OrderConfirmed,
     OrderEvent,
     OrderLine,
     OrderPlaced,
-    PaymentRecorded,
-    ReturnResolved,
 )
-from order_ledger.orders.order import Line, Order
 from order_ledger.parties.events import TaxRule
-from order_ledger.values import Address, Contact, Country, Language, Money, Organisation, Zone, unsealed
+from order_ledger.values import Address, Contact, Country, Language, Money, Zone, unsealed
 
 __all__ = [
-    "ASSIGN",
-    "CHANGE_ADDRESS",
-    "CONFIRM",
-    "exchange_lines",
-    "exchange_order",
+    "incomplete_address",
     "order_number",
+    "order_placed",
     "place",
     "place_asked",
     "priced_lines",
     "record_history",
     "record_history_asked",
+    "rule_of",
+    "total_asked",
     "unlisted",
 ]
 
@@ -85,9 +67,9 @@ def place_asked(command: Place, context: Context) -> Blockers:
         yield blocker("no_consumer", "An order is a person's.")
     yield from _lines_asked(command, context)
     yield from _incomplete_contact(command.contact)
-    yield from _incomplete_address("ship-to", command.ship_to)
+    yield from incomplete_address("ship-to", command.ship_to)
     if command.bill_to is not None:
-        yield from _incomplete_address("bill-to", command.bill_to)
+        yield from incomplete_address("bill-to", command.bill_to)
 
 
 def total_asked(placed: OrderPlaced, command: Place) -> Blockers:
@@ -134,7 +116,7 @@ def unlisted(sku: str, seller: UUID, country: str | None, context: Context) -> B
     elif context.seller is not None and item.currency != context.seller.currency:
         what = f"{sku} is priced in {item.currency}, not in {context.seller.currency}."
         yield blocker("wrong_currency", what, "administrator", item=sku)
-    elif country is not None and _rule(sku, country, context) is None:
+    elif country is not None and rule_of(sku, country, context) is None:
         what = f"The seller has no tax rule for {sku} in {country}."
         yield blocker("tax_unknown", what, "administrator", item=sku)
 
@@ -144,7 +126,8 @@ def _incomplete_contact(contact: Contact) -> Blockers:
         yield blocker("contact_incomplete", "A contact needs a name or a company.")
 
 
-def _incomplete_address(which: str, address: Address) -> Blockers:
+def incomplete_address(which: str, address: Address) -> Blockers:
+    """What a parcel or a letter needs, and the address lacks."""
     missing = [part for part in ("line1", "city", "country") if getattr(address, part) is None]
     if missing:
         yield blocker("address_incomplete", f"The {which} address lacks {', '.join(missing)}.")
@@ -160,7 +143,7 @@ def place(command: Place, context: Context) -> OrderPlaced:
     assert seller is not None and consumer is not None and country is not None, "an order without them is refused"
     lines = priced_lines(_wanted(command), country, seller.currency, context)
     bill_to = command.bill_to or command.ship_to
-    return _order_placed(
+    return order_placed(
         consumer=consumer,
         contact=command.contact,
         bill_to=bill_to,
@@ -176,7 +159,7 @@ def place(command: Place, context: Context) -> OrderPlaced:
     )
 
 
-def _order_placed(
+def order_placed(
     *,
     consumer: UUID,
     contact: Contact,
@@ -191,6 +174,7 @@ def _order_placed(
     basket: UUID | None,
     exchange_of: ExchangeOf | None,
 ) -> OrderPlaced:
+    """The order with these lines, as its seller agrees to it today: number, sums, terms and promise."""
     seller = context.seller
     assert seller is not None, "an order is placed with its seller"
     net, tax = sum((line.net.amount for line in lines), ZERO), sum((line.tax.amount for line in lines), ZERO)
@@ -235,7 +219,7 @@ def priced_lines(
     wanted: Sequence[Wanted], country: Country, currency: str, context: Context, first: int = 1
 ) -> tuple[OrderLine, ...]:
     """The lines as they stand today, priced and taxed for this country, numbered from `first`."""
-    listed = [(context.listings[sku], _rule(sku, country, context)) for sku, _, _ in wanted]
+    listed = [(context.listings[sku], rule_of(sku, country, context)) for sku, _, _ in wanted]
     to_price = [
         ToPrice(item.unit_price, quantity, item.tax_included, rule.category, rule.rate)
         for (_, quantity, _), (item, rule) in zip(wanted, listed, strict=True)
@@ -280,93 +264,12 @@ def priced_lines(
     return tuple(lines)
 
 
-def _rule(sku: str, country: str, context: Context) -> TaxRule | None:
+def rule_of(sku: str, country: str, context: Context) -> TaxRule | None:
+    """The seller's tax rule of today for this item in this country; None where there is none."""
     seller = context.seller
     if seller is None:
         return None
     return seller.tax_rule(country, context.listings[sku].tax_class, context.today(seller.zone))
-
-
-# Exchanges
-
-
-def exchange_lines(order: Order, wanted: Sequence[ExchangeItem], context: Context) -> tuple[OrderLine, ...]:
-    """What is sent in exchange: an item of the order at what was paid for it, any other as it is listed today."""
-    lines: list[OrderLine] = []
-    for item in wanted:
-        known = next((line for line in order.goods if line.ordered.sku == item.sku), None)
-        if known is not None and item.quantity <= known.ordered.quantity:
-            lines.append(_same_again(known, item.quantity, len(lines) + 1))
-        else:
-            new = [(item.sku, item.quantity, None)]
-            lines += priced_lines(new, order.ship_to_country or "", order.currency, context, len(lines) + 1)
-    return tuple(lines)
-
-
-def _same_again(line: Line, quantity: int, number: int) -> OrderLine:
-    ordered = line.ordered
-    worth = part_of(line.worth, ordered.quantity, 0, quantity, ordered.tax_included)
-    return replace(
-        ordered,
-        line=number,
-        quantity=quantity,
-        discount=part(ordered.discount, ordered.quantity, 0, quantity),
-        net=worth.net,
-        tax=worth.tax,
-        gross=worth.gross,
-        manufacturer=line.manufacturer,
-        charge_for=None,
-        ship_by=None,
-    )
-
-
-def exchange_order(
-    order: Order,
-    decided: Sequence[Event],
-    contact: Contact,
-    bill_to: Address,
-    ship_to: Address,
-    context: Context,
-) -> tuple[OrderEvent, ...]:
-    """The new stream of an exchange: what `resolve-return` decided about this order, as an order of its own.
-
-    Contact and addresses are the order's, opened, since they are sealed anew; `context.order_id` is the new order's.
-    What the goods that came back were worth is paid already, by exchange. Nothing where nothing is exchanged.
-    """
-    resolved = next((event for event in decided if isinstance(event, ReturnResolved)), None)
-    if resolved is None or resolved.exchange_order is None:
-        return ()
-    returned = order.returns[resolved.rma]
-    placed = _order_placed(
-        consumer=order.consumer,
-        contact=contact,
-        bill_to=bill_to,
-        ship_to=ship_to,
-        zone=order.zone,
-        language=order.placed.language,
-        lines=exchange_lines(order, returned.exchange_for, context),
-        context=context,
-        buyer_reference=order.placed.buyer_reference,
-        purchase_order=order.placed.purchase_order,
-        basket=None,
-        exchange_of=ExchangeOf(order.id, resolved.rma),
-    )
-    paid = next((event for event in decided if isinstance(event, PaymentRecorded)), None)
-    if paid is None:
-        return (placed,)
-    captured = PaymentRecorded(
-        payment=context.id_for("exchange-captured"),
-        kind="captured",
-        amount=paid.amount,
-        method="exchange",
-        provider=paid.provider,
-        reference=str(order.id),
-        of=None,
-        refund=None,
-        instalments=None,
-        account_hint=None,
-    )
-    return placed, captured
 
 
 # History
@@ -388,122 +291,3 @@ def record_history_asked(command: RecordHistory) -> Blockers:
 def record_history(command: RecordHistory) -> tuple[OrderEvent, ...]:
     """The order as its source has it."""
     return (command.placed,)
-
-
-# Assigning
-
-
-def _assignable(order: Order, context: Context) -> Blockers:
-    if not any(line.ordered.kind == "made_to_order" and not line.runs for line in order.open_lines):
-        yield blocker("nothing_to_assign", "No line made to order waits to be started.")
-
-
-def _assign_asked(order: Order, command: Assign, context: Context) -> Blockers:
-    maker = context.organisations.get(command.manufacturer)
-    if maker is None or "manufacturer" not in maker.kinds:
-        yield blocker("unknown_manufacturer", "There is no such manufacturer.", "administrator")
-    for number in command.lines:
-        line = order.lines.get(number)
-        if line is None:
-            yield unknown_line(number)
-        elif line.ordered.kind != "made_to_order":
-            yield blocker("not_made_to_order", f"Line {number} is not made to order.", line=number)
-        elif line.runs:
-            yield blocker("production_started", f"The making of line {number} was begun.", line=number)
-        elif order.line_state(number) not in ("placed", "confirmed"):
-            yield blocker("not_wanted", f"Line {number} does not wait to be made.", line=number)
-
-
-def _assign(order: Order, command: Assign, context: Context) -> tuple[OrderEvent, ...]:
-    maker = context.organisations.get(command.manufacturer)
-    named = maker.named if maker is not None else Organisation(command.manufacturer, "")
-    return (ManufacturerAssigned(command.lines, named),)
-
-
-def _assigned(order: Order, command: Assign) -> bool:
-    lines = [order.lines.get(number) for number in command.lines]
-    return all(
-        line is not None and line.manufacturer is not None and line.manufacturer.id == command.manufacturer
-        for line in lines
-    )
-
-
-ASSIGN = Rules[Assign](
-    events=_assign, standing=unless_ended, asked=_assign_asked, overview=_assignable, repeated=_assigned
-)
-
-
-# Confirming
-
-
-def _confirmable(order: Order, context: Context) -> Blockers:
-    yield from ended(order)
-    if order.confirmed:
-        yield blocker("already_confirmed", "The order is confirmed already.")
-    yield from held(order)
-    for line in order.open_lines:
-        if line.ordered.kind == "from_stock" and line.kept + line.backordered < line.rest:
-            if line.short:
-                what = f"Of line {line.line}, {line.short} are short: settle it with the consumer."
-                yield blocker("shortage_open", what, "customer_service", line=line.line)
-            else:
-                what = f"Stock is not allocated to line {line.line} yet."
-                yield blocker("not_allocated", what, "ledger", "warehouse", line=line.line)
-    if context.role == "ledger":
-        if any(line.ordered.kind != "from_stock" for line in order.open_lines):
-            yield blocker("not_from_stock", "Not all of the order comes from stock.", "ip_owner")
-        if context.seller is not None and context.seller.confirm_stock_orders != "ledger":
-            yield blocker("confirmed_by_hand", "The seller confirms its orders by hand.", "ip_owner")
-
-
-def _confirm_asked(order: Order, command: Confirm, context: Context) -> Blockers:
-    return in_the_past("A promise", command.promised_by, context)
-
-
-def _confirm(order: Order, command: Confirm, context: Context) -> tuple[OrderEvent, ...]:
-    return (OrderConfirmed(command.promised_by),)
-
-
-CONFIRM = Rules[Confirm](
-    events=_confirm,
-    standing=_confirmable,
-    asked=_confirm_asked,
-    repeated=lambda order, command: order.confirmed and order.ended is None,
-)
-
-
-# Changing where it goes
-
-
-def _movable(order: Order, context: Context) -> Blockers:
-    state = order.state
-    yield from ended(order)
-    if state in ("shipping", "delivered"):
-        yield blocker("already_shipped", "All of the order is shipped.")
-    elif context.role == "consumer" and state in BEFORE_SHIPPING and state != "placed":
-        yield blocker(
-            "already_confirmed", "The order is confirmed; customer service can change it.", "customer_service"
-        )
-
-
-def _move_asked(order: Order, command: ChangeAddress, context: Context) -> Blockers:
-    yield from _incomplete_address("ship-to", command.ship_to)
-    country = command.ship_to.country
-    if country is None or country == order.ship_to_country:
-        return
-    for line in order.open_lines:
-        sku = line.ordered.sku
-        rule = _rule(sku, country, context) if sku in context.listings else None
-        if rule is None or (rule.category, rule.rate) != (line.ordered.tax_category, line.ordered.tax_rate):
-            what = f"The tax of line {line.line} would change: cancel, and order anew for {country}."
-            yield blocker("tax_changes", what, "customer_service", line=line.line)
-
-
-def _move(order: Order, command: ChangeAddress, context: Context) -> tuple[OrderEvent, ...]:
-    ship_to = command.ship_to
-    return (
-        AddressChanged(unsealed(ship_to, order.consumer), ship_to.country, ship_to.region, command.zone or order.zone),
-    )
-
-
-CHANGE_ADDRESS = Rules[ChangeAddress](events=_move, standing=_movable, asked=_move_asked)

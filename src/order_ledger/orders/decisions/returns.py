@@ -13,8 +13,9 @@ from order_ledger.orders.commands import (
     ShipReturn,
     WithdrawReturn,
 )
+from order_ledger.orders.decisions.exchanges import exchange_lines
 from order_ledger.orders.decisions.money import cap_of_return
-from order_ledger.orders.decisions.placing import exchange_lines, unlisted
+from order_ledger.orders.decisions.placing import unlisted
 from order_ledger.orders.decisions.rules import (
     ZERO,
     Blockers,
