@@ -64,7 +64,7 @@ class TestJournalRecorder(ApplicationRecorderTestCase[Any]):
 
 def take_version_zero(url: str) -> None:
     with psycopg.connect(url) as connection:
-        connection.execute("ALTER TABLE journal.entry DROP CONSTRAINT entry_originator_version_check")
+        connection.execute("ALTER TABLE journal.entry DROP CONSTRAINT entry_form")
 
 
 @pytest.fixture

@@ -15,14 +15,16 @@ INSERT INTO journal.ledger (id) VALUES (%(ledger)s);
 -- `state` is the exact bytes, `hash` their SHA-256; the other columns repeat what the bytes say, the position excepted.
 CREATE TABLE journal.entry (
     originator_id uuid NOT NULL,
-    originator_version bigint NOT NULL CHECK (originator_version > 0),
+    originator_version bigint NOT NULL,
     topic text NOT NULL,
-    state bytea NOT NULL CHECK (octet_length(state) <= 65535),
+    state bytea NOT NULL,
     notification_id bigint GENERATED ALWAYS AS IDENTITY (CACHE 1),
     kind text NOT NULL,
     recorded_at timestamptz NOT NULL,
-    hash bytea NOT NULL CHECK (octet_length(hash) = 32),
-    CONSTRAINT entry_stream_version PRIMARY KEY (originator_id, originator_version)
+    hash bytea NOT NULL,
+    CONSTRAINT entry_stream_version PRIMARY KEY (originator_id, originator_version),
+    -- In one: the server prepares every constraint anew for every statement.
+    CONSTRAINT entry_form CHECK (originator_version > 0 AND octet_length(state) <= 65535 AND octet_length(hash) = 32)
 ) WITH (
     -- Nothing here is ever updated or deleted, so only new rows need a visit: to freeze them and to mark pages visible.
     autovacuum_vacuum_insert_scale_factor = 0.05,
