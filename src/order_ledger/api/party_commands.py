@@ -194,7 +194,7 @@ async def _administrators(door: Door) -> int:
     async with door.writer.connection() as connection:
         cursor = await connection.execute(
             "SELECT state, notification_id FROM journal.entry "
-            "WHERE topic IN ('RoleGranted', 'RoleWithdrawn') ORDER BY notification_id"
+            "WHERE kind = 'person' AND topic IN ('RoleGranted', 'RoleWithdrawn') ORDER BY notification_id"
         )
         rows = await cursor.fetchall()
     holders: set[UUID] = set()
