@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from itertools import count
@@ -16,6 +17,9 @@ from psycopg.conninfo import make_conninfo
 
 from order_ledger.postgres import server_for
 from order_ledger.settings import Settings
+
+# What a shell runs in the background begins with Ctrl-C ignored, and so would every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = count(1)
 _LONGEST = ("tests/test_readme.py", "tests/orders/test_state_machine.py", "tests/api/test_schema.py")
