@@ -12,7 +12,7 @@ from order_ledger.api.callers import Caller
 from order_ledger.api.door import door_of
 from order_ledger.api.openapi import ORGANISATION, WAIT_FOR, json_answer, query
 from order_ledger.api.parameters import as_day, instant, one_of
-from order_ledger.api.read_models import reading, whose_of
+from order_ledger.api.read_models import read_model, whose_of
 from order_ledger.api.reading import add_read
 from order_ledger.queries import fulfilment as measures
 from order_ledger.queries.fulfilment import Asked, Report
@@ -24,7 +24,7 @@ router = APIRouter()
 async def fulfilment(request: Request, calling: Caller) -> Response:
     grant = whose_read("analytics", calling.by(Scope()))
     asked = _asked(request, calling, grant.whose)
-    async with reading(door_of(request), request, "fulfilment") as connection:
+    async with read_model(door_of(request), request, "fulfilment") as connection:
         report = await measures.measure(connection, asked)
     if sees("prices", calling.role) is None:
         report = _without_refunds(report)

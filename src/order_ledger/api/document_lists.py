@@ -12,7 +12,7 @@ from order_ledger.api.door import door_of
 from order_ledger.api.openapi import ORGANISATION, WAIT_FOR, in_pages, json_answer, query
 from order_ledger.api.order_commands import order_id_of, scope_of
 from order_ledger.api.parameters import day, flag, identifier, limit, one_of
-from order_ledger.api.read_models import NOBODY, reading, whose_of
+from order_ledger.api.read_models import NOBODY, read_model, whose_of
 from order_ledger.api.reading import add_read
 from order_ledger.journal.writer import Stream
 from order_ledger.queries import invoices
@@ -44,7 +44,7 @@ async def documents_of_order(request: Request, calling: Caller) -> Response:
 
 async def _told(request: Request, asked: Asked, grant: Grant) -> Response:
     """The page and what all of the list comes to; for whom only that is, that alone."""
-    async with reading(door_of(request), request, "invoices") as connection:
+    async with read_model(door_of(request), request, "invoices") as connection:
         totals = await invoices.sum_documents(connection, asked)
         body: dict[str, Any] = {"totals": totals}
         if grant.only != "totals":

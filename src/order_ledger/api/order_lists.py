@@ -11,7 +11,7 @@ from order_ledger.api.callers import Caller
 from order_ledger.api.door import door_of
 from order_ledger.api.openapi import ORGANISATION, WAIT_FOR, in_pages, query
 from order_ledger.api.parameters import instant, limit, one_of
-from order_ledger.api.read_models import reading, whose_of
+from order_ledger.api.read_models import read_model, whose_of
 from order_ledger.api.reading import add_read
 from order_ledger.entries import Role
 from order_ledger.queries import order_status
@@ -31,7 +31,7 @@ async def orders(request: Request, calling: Caller) -> Response:
     asked = _asked(request, calling, grant.whose)
     if asked.names:
         await door.seen(calling, "search")
-    async with reading(door, request, "order_status") as connection:
+    async with read_model(door, request, "order_status") as connection:
         page = await order_status.list_orders(connection, asked)
     body = {"orders": [_view(each, calling.role) for each in page.orders], "cursor": page.next_cursor}
     return Response(msgspec.json.encode(body), media_type="application/json")

@@ -1,6 +1,6 @@
 """What stands in a query, as values. Everything here raises `Invalid`, naming the parameter and what it may be."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,6 +12,7 @@ from order_ledger.refusals import Invalid, Violation
 from order_ledger.values import Instant
 
 T = TypeVar("T", bound=str)
+V = TypeVar("V")
 
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 _LARGEST = 2**62
@@ -28,41 +29,27 @@ def only(request: Request, parameters: Iterable[dict[str, Any]]) -> None:
 
 def instant(request: Request, name: str) -> datetime | None:
     """A time with its offset. A plus sign that was sent as it is arrives as a blank."""
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    try:
-        return _INSTANT.validate_python(text.replace(" ", "+"))
-    except ValidationError:
-        raise _invalid(name, "time", "A time with its offset is needed, such as 2026-11-21T20:15:03Z.") from None
+    return _read(request, name, _instant, "time", "A time with its offset is needed, such as 2026-11-21T20:15:03Z.")
 
 
 def day(request: Request, name: str) -> date | None:
     """A day, by the calendar."""
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    found = as_day(text)
-    if found is None:
-        raise _invalid(name, "day", "A day is written as 2026-11-21.")
-    return found
-
-
-def as_day(text: str) -> date | None:
-    """The day that this text is, or None: ISO 8601 knows other ways to write one, which are not meant."""
-    try:
-        return date.fromisoformat(text) if len(text) == len("2026-11-21") else None
-    except ValueError:
-        return None
+    return _read(request, name, as_day, "day", "A day is written as 2026-11-21.")
 
 
 def identifier(request: Request, name: str) -> UUID | None:
     """Whatever is named by its id."""
-    text = request.query_params.get(name)
-    try:
-        return UUID(text) if text is not None else None
-    except ValueError:
-        raise _invalid(name, "uuid", "It is named by its id, a UUID.") from None
+    return _read(request, name, _uuid, "uuid", "It is named by its id, a UUID.")
+
+
+def position(request: Request, name: str) -> int | None:
+    """A position of the journal."""
+    return _read(request, name, _number, "position", "A position is a whole number, as a command's answer has it.")
+
+
+def version(request: Request, name: str) -> int | None:
+    """A version of a stream."""
+    return _read(request, name, lambda text: _number(text) or None, "version", "A version is a whole number from 1.")
 
 
 def one_of(request: Request, name: str, known: Sequence[T]) -> T | None:
@@ -92,26 +79,37 @@ def limit(request: Request, default: int, largest: int) -> int:
     return found
 
 
-def position(request: Request, name: str) -> int | None:
-    """A position of the journal."""
+def as_day(text: str) -> date | None:
+    """The day that this text is, or None: ISO 8601 knows other ways to write one, which are not meant."""
+    try:
+        return date.fromisoformat(text) if len(text) == len("2026-11-21") else None
+    except ValueError:
+        return None
+
+
+def _read(request: Request, name: str, reader: Callable[[str], V | None], code: str, what: str) -> V | None:
+    """What the reader makes of the parameter, where it is given; the reader has None for what cannot be meant."""
     text = request.query_params.get(name)
     if text is None:
         return None
-    found = _number(text)
+    found = reader(text)
     if found is None:
-        raise _invalid(name, "position", "A position is a whole number, as a command's answer has it.")
+        raise _invalid(name, code, what)
     return found
 
 
-def version(request: Request, name: str) -> int | None:
-    """A version of a stream."""
-    text = request.query_params.get(name)
-    if text is None:
+def _instant(text: str) -> datetime | None:
+    try:
+        return _INSTANT.validate_python(text.replace(" ", "+"))
+    except ValidationError:
         return None
-    found = _number(text)
-    if not found:
-        raise _invalid(name, "version", "A version is a whole number from 1.")
-    return found
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def _number(text: str) -> int | None:

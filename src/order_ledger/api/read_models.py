@@ -23,7 +23,7 @@ NOBODY = UUID(int=(1 << 128) - 1)
 
 
 @asynccontextmanager
-async def reading(door: Door, request: Request, name: str) -> AsyncIterator[AsyncConnection[TupleRow]]:
+async def read_model(door: Door, request: Request, name: str) -> AsyncIterator[AsyncConnection[TupleRow]]:
     """A connection to ask the read model of this name on, once it has the position in `wait_for`.
 
     Raises `Unavailable` where it is not there or was not there in time, `Invalid` for a cursor that no list gave.

@@ -12,7 +12,7 @@ from order_ledger.api.callers import Caller
 from order_ledger.api.door import door_of
 from order_ledger.api.openapi import ORGANISATION, WAIT_FOR, in_pages, json_answer
 from order_ledger.api.parameters import limit
-from order_ledger.api.read_models import reading, whose_of
+from order_ledger.api.read_models import read_model, whose_of
 from order_ledger.api.reading import add_read
 from order_ledger.queries import stock
 from order_ledger.queries.pages import DEFAULT_PAGE, LARGEST_PAGE, as_cursor, from_cursor
@@ -26,7 +26,7 @@ async def stock_figures(request: Request, calling: Caller) -> Response:
     grant = whose_read("stock_figures", calling.by(Scope()))
     size = limit(request, DEFAULT_PAGE, LARGEST_PAGE)
     cursor, whose = request.query_params.get("cursor"), whose_of(request, calling, grant.whose)
-    async with reading(door_of(request), request, "stock") as connection:
+    async with read_model(door_of(request), request, "stock") as connection:
         after = UUID(bytes=from_cursor(cursor, 16)) if cursor is not None else None
         # One more than a page has, to know whether another follows.
         found = await stock.list_stock(connection, Asked(whose=whose, after=after, limit=size + 1))

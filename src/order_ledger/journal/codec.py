@@ -8,7 +8,8 @@ import binascii
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, reduce
+from operator import or_
 from types import UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -137,7 +138,7 @@ class Codec:
     @cached_property
     def _decode_entries(self) -> Callable[[bytes | bytearray | memoryview], list[Entry[Event]]]:
         """Made when it is first asked for: who follows decodes each entry by itself, and need not wait for it."""
-        line: Any = Union[tuple(map(_line, self._types.values()))]  # noqa: UP007
+        line: Any = reduce(or_, map(_line, self._types.values()))
         return msgspec.json.Decoder(line).decode_lines
 
     def keys_needed(self, facts: Iterable[Fact], cause: Cause) -> set[KeyName]:

@@ -18,7 +18,6 @@ from order_ledger.faults import Fault
 from order_ledger.values import Sealed
 
 _NONCE_BYTES = 12
-_KEY_BYTES = 32
 _FORM = "The master key is 32 bytes, written as 64 hexadecimal digits."
 
 T = TypeVar("T")
@@ -61,7 +60,7 @@ def place(ledger: UUID, stream: UUID, version: int, field: str) -> bytes:
 
 def new_key() -> bytes:
     """A fresh key of 256 bits."""
-    return os.urandom(_KEY_BYTES)
+    return AESGCM.generate_key(bit_length=256)
 
 
 def key_id(key: bytes) -> str:
