@@ -139,21 +139,45 @@ def test_an_empty_journal(connection: Connection[TupleRow], journal: Journal, tm
     assert tallies(connection) == {}
 
 
+def indexes(connection: Connection[TupleRow]) -> list[Any]:
+    return connection.execute(
+        "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'order_status' ORDER BY 1, 2"
+    ).fetchall()
+
+
 def test_the_indexes_are_those_of_the_schema(
     writing: Writing, connection: Connection[TupleRow], journal: Journal
 ) -> None:
     """Made when the rows are there, and the same in the end."""
-
-    def indexes() -> list[Any]:
-        return connection.execute(
-            "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'order_status' ORDER BY 1, 2"
-        ).fetchall()
-
     installing.install(connection, find("order_status"))
-    before = indexes()
+    before = indexes(connection)
     Follower(journal.url, find("order_status")).catch_up(writing.write(ORDERS[0], placed()))
     assert rebuild(journal.url, find("order_status")).swapped
-    assert indexes() == before
+    assert indexes(connection) == before
+
+
+def test_a_rebuild_that_died_between_two_indexes_makes_the_others(
+    writing: Writing, connection: Connection[TupleRow], journal: Journal
+) -> None:
+    projection, building = find("order_status"), "order_status__1_new.building"
+    installing.install(connection, projection)
+    before = indexes(connection)
+    Follower(journal.url, projection).catch_up(writing.write(ORDERS[0], placed()))
+
+    def dies(phase: str, done: int, of: int) -> None:
+        if phase == "index":
+            raise psycopg.OperationalError("the server is gone")
+
+    with pytest.raises(psycopg.OperationalError):
+        rebuild(journal.url, projection, told=dies)
+    row = connection.execute(f"SELECT indexes[1], cardinality(indexes) FROM {building}".encode()).fetchone()
+    assert row is not None and row[1] > 1, "there are indexes to be made"
+    with connection.transaction():
+        connection.execute(row[0].encode())
+        connection.execute(f"UPDATE {building} SET indexes = indexes[2:]".encode())
+    done = rebuild(journal.url, projection)
+    assert done.resumed and done.swapped
+    assert indexes(connection) == before
 
 
 def test_both_copies_are_followed_through_swaps_and_a_reader_never_sees_less(
