@@ -25,17 +25,6 @@ from order_ledger.settings import Settings
 GRACE_SECONDS = 8
 
 
-def listen(settings: Settings) -> socket.socket:
-    """The socket that every process of the door accepts from; raises `OSError` where the port is taken."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((settings.host, settings.port))
-    listening.listen(2048)
-    listening.set_inheritable(True)
-    return listening
-
-
 def serve(settings: Settings, listening: socket.socket) -> None:
     """Answers until it is told to stop. Every process of the door holds its own share of the server."""
     exit_on_sigterm()  # uvicorn raises the signal again when it has answered the last request

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.panel import Panel
 
 from order_ledger.administration import EVERY_ROLE, Administration
-from order_ledger.api.serving import listen, serve_many
+from order_ledger.api.listening import listen
 from order_ledger.following import projections
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import migrate
@@ -59,6 +59,8 @@ def up(
 
 def serve() -> None:
     """Run the door alone: HTTP at LEDGER_HOST and LEDGER_PORT, in LEDGER_WORKERS processes."""
+    from order_ledger.api.serving import serve_many  # the web server, for which `up` and every --help would wait
+
     settings = Settings()
     try:
         listening = listen(settings)
