@@ -8,13 +8,16 @@ one of more than one element.
 """
 
 from collections.abc import Callable
-from types import EllipsisType, UnionType
+from types import EllipsisType, NoneType, UnionType
 from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
+from msgspec.structs import astuple
 
 S = TypeVar("S", bound=Struct)
+Nameless = Callable[[Any], Any]
+"""Makes of a value the same one without names: a struct becomes the values of its fields."""
 
 
 class Compact(Generic[S]):
@@ -22,18 +25,78 @@ class Compact(Generic[S]):
 
     def __init__(self, form: type[S]) -> None:
         self._form = form
-        self._nameless = nameless = _without_names(form, {})
+        self._nameless = _nameless(form) or _as_it_is
         self._encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
-        self._decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(nameless).decode
+        self._decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(_without_names(form, {})).decode
 
     def encode(self, state: S) -> bytes:
         """The state as bytes; the same entries give the same bytes. Raises `msgspec.ValidationError` for a set of more
         than one element."""
-        return self._encode(msgspec.convert(state, self._nameless, from_attributes=True))
+        return self._encode(self._nameless(state))
 
     def decode(self, state: bytes) -> S:
         """The state again; raises `msgspec.MsgspecError` where it is of another form."""
         return msgspec.convert(self._decode(state), self._form, from_attributes=True)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _nameless(form: Any) -> Nameless | None:
+    """How a value of this type is left without names; None where it has none. Almost every collection is empty, and
+    almost every state is written many times more often than it is read: this is made once, and looks at no type."""
+    base, parts = get_origin(form) or form, get_args(form)
+    if base is Annotated:
+        return _nameless(parts[0])
+    if base is Literal:
+        return None
+    if isinstance(base, type) and issubclass(base, Struct):
+        return _nameless_struct(form)
+    if base is frozenset:
+        assert _nameless(parts[0]) is None, "what stands in a set has no names"
+        return _of_at_most_one
+    if base in (Union, UnionType):
+        return _nameless_or_none(parts)
+    if base is dict and (of_values := _nameless(parts[1])) is not None:
+        return lambda value: {key: of_values(one) for key, one in value.items()} if value else value
+    if base is tuple and parts[1:] == (...,) and (of_each := _nameless(parts[0])) is not None:
+        return lambda value: [of_each(one) for one in value] if value else value
+    assert not any(_nameless(part) for part in parts if part is not ...), f"{form} has names where nobody looks"
+    return None
+
+
+def _nameless_struct(form: Any) -> Nameless:
+    inner = [
+        (place, leave_out)
+        for place, field in enumerate(msgspec.structs.fields(form))
+        if (leave_out := _nameless(field.type)) is not None
+    ]
+    if not inner:
+        return astuple
+
+    def nameless(value: Any) -> Any:
+        values = list(astuple(value))
+        for place, leave_out in inner:
+            values[place] = leave_out(values[place])
+        return values
+
+    return nameless
+
+
+def _nameless_or_none(parts: tuple[Any, ...]) -> Nameless | None:
+    named = [leave_out for part in parts if (leave_out := _nameless(part)) is not None]
+    if not named:
+        return None
+    assert len(parts) == 2 and NoneType in parts, "of a union, None alone can be told from what has no names"
+    inner = named[0]
+    return lambda value: None if value is None else inner(value)
+
+
+def _of_at_most_one(value: frozenset[Any]) -> frozenset[Any]:
+    if len(value) > 1:
+        raise msgspec.ValidationError("Expected a set of length <= 1: more have no order")
+    return value
 
 
 def _without_names(form: Any, known: dict[Any, Any]) -> Any:
@@ -50,6 +113,4 @@ def _without_names(form: Any, known: dict[Any, Any]) -> Any:
     if not parts or base is Literal:
         return form
     nameless = tuple(part if isinstance(part, EllipsisType) else _without_names(part, known) for part in parts)
-    if base is frozenset:
-        return Annotated[base[nameless], Meta(max_length=1)]
     return Union[nameless] if base in (Union, UnionType) else base[nameless]  # noqa: UP007
