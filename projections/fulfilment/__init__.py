@@ -20,7 +20,8 @@ from order_ledger.orders.events import (
     ReceiptIssued,
     TrackingChecked,
 )
-from order_ledger.orders.order import Order, Shipment
+from order_ledger.orders.order import Order
+from order_ledger.orders.shipments import Shipment
 from order_ledger.orders.turns import turns
 from projections.fulfilment.facts import Fulfilment, Promise, Time, fold
 from projections.fulfilment.returned import returned

@@ -42,7 +42,8 @@ from order_ledger.orders.events import (
     StockShortageFound,
 )
 from order_ledger.orders.evolving import evolve, fold
-from order_ledger.orders.order import Line, LineState, OrderState
+from order_ledger.orders.lines import Line, LineState
+from order_ledger.orders.order import OrderState
 from order_ledger.values import Units, unsealed
 from tests.examples import (
     ADA,

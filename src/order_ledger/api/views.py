@@ -6,7 +6,9 @@ from typing import Any
 from order_ledger.entries import Entry, Event, Role
 from order_ledger.journal.codec import sealed_fields
 from order_ledger.journal.sealing import CannotOpen, SealingKey
-from order_ledger.orders.order import Line, Order, Return, Shipment
+from order_ledger.orders.lines import Line
+from order_ledger.orders.order import Order
+from order_ledger.orders.shipments import Return, Shipment
 from order_ledger.rights import sees
 from order_ledger.values import Contact, Sealed
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from order_ledger.amounts import Worth
 from order_ledger.entries import Entry
+from order_ledger.orders.correspondence import Note, NotificationState, Problem, Revision
 from order_ledger.orders.events import (
     AddressChanged,
     Allocation,
@@ -63,27 +64,10 @@ from order_ledger.orders.events import (
     TrackingChecked,
     TrackingCorrected,
 )
-from order_ledger.orders.order import (
-    PRICE_CUTS,
-    THE_ONE_UNIT,
-    Check,
-    Invoice,
-    InvoicedLine,
-    Line,
-    Note,
-    NotificationState,
-    Order,
-    Payment,
-    Places,
-    Problem,
-    Refund,
-    Return,
-    ReturnState,
-    Revision,
-    Run,
-    Settlement,
-    Shipment,
-)
+from order_ledger.orders.lines import THE_ONE_UNIT, Check, Line, Places, Run
+from order_ledger.orders.money import PRICE_CUTS, Invoice, InvoicedLine, Payment, Refund, Settlement
+from order_ledger.orders.order import Order
+from order_ledger.orders.shipments import Return, ReturnState, Shipment
 from order_ledger.values import Amounts, Money, Organisation, Sealed, Terms, Units, round_money
 
 __all__ = ["evolve", "fold"]

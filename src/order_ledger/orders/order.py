@@ -1,63 +1,25 @@
 """An order as its entries leave it: what stands, and what follows from it.
 
 What events say is kept (`evolving.py`); what follows from it (states, axes, what is open) is computed when asked.
-
-A line's units have places, 0 to ordered − 1. Invoices take places from the start; units that go before they are
-shipped leave at the end; units refunded after they were shipped are counted from the start again. So the worth of
-any units is the difference of two cumulative shares, and all parts sum to the line.
 """
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Generic, Literal, TypeVar, assert_never
+from typing import Generic, Literal, TypeVar, assert_never, get_args
 from uuid import UUID
 
 from msgspec import Struct
 
-from order_ledger.amounts import Worth, part_of
-from order_ledger.entries import Role
-from order_ledger.orders.events import (
-    CompletionCause,
-    ExchangeItem,
-    OrderLine,
-    OrderPlaced,
-    ProblemKind,
-    ProblemOutcome,
-    ReturnReason,
-    ReturnWish,
-    ShipmentStatus,
-)
-from order_ledger.values import Address, Amounts, Money, Organisation, PlanItem, Sealed, Terms, Units
+from order_ledger.orders.correspondence import Note, NotificationState, Problem, Revision
+from order_ledger.orders.events import CompletionCause, OrderPlaced
+from order_ledger.orders.lines import THE_ONE_UNIT, Line, LineState
+from order_ledger.orders.money import PRICE_CUTS, Invoice, Payment, Refund, Settlement
+from order_ledger.orders.shipments import RETURN_ADVANCE, Return, ReturnState, Shipment
+from order_ledger.values import Address, Money, Organisation, Sealed, Terms, Units
 
-__all__ = [
-    "ENDED",
-    "ITEM_STATES",
-    "PRICE_CUTS",
-    "STATES",
-    "THE_ONE_UNIT",
-    "Check",
-    "Invoice",
-    "InvoicedLine",
-    "Line",
-    "LineState",
-    "Note",
-    "NotificationState",
-    "Order",
-    "OrderState",
-    "Payment",
-    "Places",
-    "Problem",
-    "Refund",
-    "Return",
-    "ReturnState",
-    "Revision",
-    "Run",
-    "Settlement",
-    "Shipment",
-]
+__all__ = ["STATES", "Order", "OrderState"]
 
-LineState = Literal["dropped", "placed", "confirmed", "in_production", "ready_to_ship", "shipping", "delivered"]
 OrderState = Literal[
     "placed",
     "confirmed",
@@ -72,26 +34,9 @@ OrderState = Literal[
 PaymentState = Literal["unpaid", "authorised", "partly_paid", "paid", "overpaid", "partly_refunded", "refunded"]
 StockState = Literal["none", "unchecked", "allocated", "short", "backordered", "issued"]
 FulfilmentState = Literal["unshipped", "partly_shipped", "shipped", "partly_delivered", "delivered"]
-ReturnState = Literal["requested", "approved", "on_its_way", "received", "resolved", "rejected", "withdrawn"]
 DocumentState = Literal["none", "partly_invoiced", "invoiced", "partly_credited", "credited"]
-ItemState = Literal["pending", "passed", "failed", "conceded"]
-NotificationState = Literal["sent", "failed", "given_up"]
 
-STATES: tuple[OrderState, ...] = (
-    "placed",
-    "confirmed",
-    "in_production",
-    "ready_to_ship",
-    "shipping",
-    "delivered",
-    "completed",
-    "rejected",
-    "cancelled",
-)
-ENDED: frozenset[OrderState] = frozenset(("rejected", "cancelled"))
-ITEM_STATES: tuple[ItemState, ...] = ("pending", "passed", "failed", "conceded")
-PRICE_CUTS = frozenset(("compensation", "goodwill"))
-"""Refunds that are not for units: they are not taken off what the order costs."""
+STATES: tuple[OrderState, ...] = get_args(OrderState)
 
 _ADVANCE: dict[LineState, int] = {
     "placed": 0,
@@ -101,310 +46,7 @@ _ADVANCE: dict[LineState, int] = {
     "shipping": 4,
     "delivered": 5,
 }
-_RETURN_ADVANCE: dict[ReturnState, int] = {"requested": 0, "approved": 1, "on_its_way": 2, "received": 3}
 _ZERO = Decimal(0)
-
-
-class Check(Struct, frozen=True):
-    """Where an item of the plan stands in a run: how often it was tried, and what the last attempt came to."""
-
-    attempts: int
-    state: ItemState
-    at: datetime | None = None
-
-
-class Run(Struct, frozen=True):
-    """One making of a line. Steps, items and completion count for their own run."""
-
-    run: int
-    quantity: int
-    completed: bool = False
-    steps: dict[str, int] = {}
-    checks: dict[str, Check] = {}
-
-    def check(self, item: str) -> Check:
-        """Where this item stands."""
-        return self.checks.get(item, _UNTRIED)
-
-
-_UNTRIED = Check(0, "pending")
-
-
-class Line(Struct, frozen=True):
-    """A line as it stands. The quantities are those of the domain's table, by the same names."""
-
-    ordered: OrderLine
-    wanted: int
-    manufacturer: Organisation | None = None
-    withdrawn: int = 0
-    """Units that are no longer wanted and were never shipped: their places are the last ones."""
-    refunded: int = 0
-    """Units refunded after they were shipped: their places are the first ones."""
-    shipped: int = 0
-    taken_out: int = 0
-    arrived: int = 0
-    kept: int = 0
-    reservations: tuple[UUID, ...] = ()
-    short: int = 0
-    backordered: int = 0
-    produced: int = 0
-    came_back: int = 0
-    returned: int = 0
-    runs: tuple[Run, ...] = ()
-    invoiced: int = 0
-
-    @property
-    def line(self) -> int:
-        """Its place in the order."""
-        return self.ordered.line
-
-    @property
-    def is_goods(self) -> bool:
-        """Whether it counts for the state; charges do not."""
-        return self.ordered.kind != "charge"
-
-    @property
-    def sent(self) -> int:
-        """Units shipped, less those that a resolved problem took out of a shipment."""
-        return self.shipped - self.taken_out
-
-    @property
-    def rest(self) -> int:
-        """Units still to be shipped."""
-        return max(self.wanted - self.sent, 0)
-
-    @property
-    def shelf(self) -> int:
-        """Units ready to be shipped: allocated, or made."""
-        match self.ordered.kind:
-            case "from_stock":
-                return self.kept
-            case "made_to_order":
-                return max(min(self.rest, self.produced + self.came_back - self.shipped), 0)
-            case "untracked" | "charge":
-                return 0
-            case _ as never:
-                assert_never(never)
-
-    @property
-    def shippable(self) -> int:
-        """Units that may be shipped now; of untracked lines all that is not shipped."""
-        return self.rest if self.ordered.kind == "untracked" else self.shelf
-
-    @property
-    def run(self) -> Run | None:
-        """The latest run."""
-        return self.runs[-1] if self.runs else None
-
-    @property
-    def in_production(self) -> bool:
-        """Whether a run started and is not completed."""
-        return bool(self.runs) and not self.runs[-1].completed
-
-    @property
-    def worth(self) -> Worth:
-        """What the whole line is worth."""
-        return Worth(self.ordered.net, self.ordered.tax, self.ordered.gross)
-
-    def state(self, confirmed: bool) -> LineState:
-        """The first state that holds; `confirmed` says whether the order has its OrderConfirmed."""
-        wanted = self.wanted
-        if wanted <= 0:
-            return "dropped"
-        if self.arrived >= wanted:
-            return "delivered"
-        if self.shipped - self.taken_out >= wanted:
-            return "shipping"
-        if not confirmed:
-            return "placed"
-        if self.ordered.kind != "untracked" and self.shelf >= self.rest:
-            return "ready_to_ship"
-        if self.ordered.kind == "made_to_order" and self.in_production:
-            return "in_production"
-        return "confirmed"
-
-    def worth_of(self, start: int, count: int) -> Worth:
-        """What the units at these places are worth; places beyond the line are worth nothing."""
-        quantity = self.ordered.quantity
-        start = min(max(start, 0), quantity)
-        count = min(max(count, 0), quantity - start)
-        return part_of(self.worth, quantity, start, count, self.ordered.tax_included)
-
-    def plan_item(self, item: str) -> PlanItem | None:
-        """The item of the plan by this name."""
-        return next((planned for planned in self.ordered.plan if planned.item == item), None)
-
-
-class Shipment(Struct, frozen=True):
-    """A parcel on its way. `units` is what it still counts for; problems resolved take units out of it.
-
-    `rma` is set where it carries a return. `number_at_delivery` is the tracking number under which it was delivered.
-    """
-
-    shipment: UUID
-    units: dict[int, int]
-    sender: Organisation | None
-    carrier: str | None
-    tracking_number: str | None
-    tracking_url: str | None
-    replaces: UUID | None
-    at: datetime | None
-    shipped: dict[int, int]
-    rma: str | None = None
-    delivered_version: int | None = None
-    delivered_at: datetime | None = None
-    delivered_by: str | None = None
-    number_at_delivery: str | None = None
-    progress: ShipmentStatus | None = None
-    progressed_at: datetime | None = None
-    expected_at: datetime | None = None
-    carrier_events: frozenset[str] = frozenset()
-    came_back: dict[int, int] = {}
-    to_send_again: dict[int, int] = {}
-    link_reachable: bool | None = None
-
-    @property
-    def delivered(self) -> bool:
-        """Whether it arrived, and that was not taken back."""
-        return self.delivered_version is not None
-
-
-class Revision(Struct, frozen=True):
-    """A revised promise, and what the consumer made of it."""
-
-    revision: int
-    promised_by: datetime | None
-    promised_before: datetime | None
-    compensation: Money | None
-    answer_by: datetime | None
-    answer: Literal["accepted", "declined"] | None = None
-
-
-class Problem(Struct, frozen=True):
-    """Something wrong that was reported, and what was done about it."""
-
-    problem: int
-    kind: ProblemKind
-    shipment: UUID | None
-    lines: tuple[Units, ...]
-    how: ProblemOutcome | None = None
-    resolved: tuple[Units, ...] = ()
-
-
-class Payment(Struct, frozen=True):
-    """A payment as it was recorded."""
-
-    payment: UUID
-    kind: str
-    amount: Decimal
-    method: str
-    provider: str
-    reference: str
-    of: UUID | None
-    refund: int | None
-    account_hint: str | None
-
-
-class Refund(Struct, frozen=True):
-    """Money that the consumer is owed back, and how much of it went."""
-
-    refund: int
-    basis: str
-    refers_to: str
-    lines: tuple[Amounts, ...]
-    amount: Decimal
-    refunded: Decimal = _ZERO
-    extra: Decimal = _ZERO
-    """What of it was granted beyond the worth of any units, and made the order cheaper."""
-
-
-class Places(Struct, frozen=True):
-    """So many units of a line, from this place on."""
-
-    line: int
-    start: int
-    count: int
-
-
-class Settlement(Struct, frozen=True):
-    """Units that are no longer to be paid, and the refund granted for them, if any; invoices for them are credited."""
-
-    version: int
-    parts: tuple[Places, ...]
-    refund: int | None = None
-    lines: tuple[Amounts, ...] = ()
-    credited: frozenset[str] = frozenset()
-
-
-class Return(Struct, frozen=True):
-    """Goods that shall go back, by line; `received` counts per line and condition."""
-
-    rma: str
-    lines: dict[int, int]
-    reasons: dict[int, ReturnReason]
-    wanted: ReturnWish
-    exchange_for: tuple[ExchangeItem, ...]
-    state: ReturnState
-    requested_at: datetime | None
-    approved: dict[int, int] = {}
-    send_to: Organisation | None = None
-    send_by: date | None = None
-    received: dict[int, int] = {}
-    refund: int | None = None
-    exchange_order: UUID | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether something is still to be done about it."""
-        return self.state in _RETURN_ADVANCE
-
-    def units(self, line: int) -> int:
-        """How many units of a line it holds: what was asked, then what was approved, then what came back."""
-        match self.state:
-            case "requested":
-                return self.lines.get(line, 0)
-            case "approved" | "on_its_way" | "received":
-                return self.approved.get(line, 0)
-            case "resolved":
-                return self.received.get(line, 0)
-            case "rejected" | "withdrawn":
-                return 0
-            case _ as never:
-                assert_never(never)
-
-
-class Note(Struct, frozen=True):
-    """A note, or a question that waits for a role."""
-
-    note: int
-    about: str
-    audience: str
-    for_role: Role | None
-    by_role: Role
-    answered: bool = False
-
-
-class InvoicedLine(Struct, frozen=True):
-    """The places of a line that an invoice covers, and what they were invoiced at."""
-
-    line: int
-    start: int
-    count: int
-    worth: Worth
-
-
-class Invoice(Struct, frozen=True):
-    """An invoice issued, and how much of it was credited: by line, and by refund."""
-
-    number: str
-    issued_on: date
-    shipment: UUID | None
-    lines: tuple[InvoicedLine, ...]
-    gross: Decimal
-    prepaid: Decimal
-    credited: dict[int, Decimal] = {}
-    refunds: dict[int, Decimal] = {}
-
 
 T = TypeVar("T")
 
@@ -671,7 +313,7 @@ class Order(Struct, frozen=True, dict=True):
             return "none"
         still_open = [returned.state for returned in self.returns.values() if returned.is_open]
         if still_open:
-            return min(still_open, key=_RETURN_ADVANCE.__getitem__)
+            return min(still_open, key=RETURN_ADVANCE.__getitem__)
         return next(reversed(self.returns.values())).state
 
     @property
@@ -737,5 +379,3 @@ _READS: dict[str, str] = {
     "in_production": "Processing: being made",
     "ready_to_ship": "Processing: ready to ship",
 }
-THE_ONE_UNIT = (Units(1, 1),)
-"""What an order without lines counts as."""

@@ -5,7 +5,9 @@ from typing import Literal
 from uuid import UUID
 
 from order_ledger.entries import Role
-from order_ledger.orders.order import Line, Order, OrderState, Return
+from order_ledger.orders.lines import Line
+from order_ledger.orders.order import Order, OrderState
+from order_ledger.orders.shipments import Return
 
 __all__ = ["ANYBODY", "Turn", "What", "keepers", "makers", "turns"]
 

@@ -31,7 +31,9 @@ from order_ledger.orders.events import (
     ReceiptIssued,
     TaxSubtotal,
 )
-from order_ledger.orders.order import Invoice, InvoicedLine, Line, Order, Places, Settlement
+from order_ledger.orders.lines import Line, Places
+from order_ledger.orders.money import Invoice, InvoicedLine, Settlement
+from order_ledger.orders.order import Order
 from order_ledger.parties.organisation import RegisteredOrganisation
 from order_ledger.values import Address, Money, money, round_money, unsealed
 

@@ -9,7 +9,8 @@ from order_ledger.entries import Event
 from order_ledger.orders.decisions.placing import order_placed, priced_lines
 from order_ledger.orders.decisions.rules import Context
 from order_ledger.orders.events import ExchangeItem, ExchangeOf, OrderEvent, OrderLine, PaymentRecorded, ReturnResolved
-from order_ledger.orders.order import Line, Order
+from order_ledger.orders.lines import Line
+from order_ledger.orders.order import Order
 from order_ledger.values import Address, Contact
 
 __all__ = ["exchange_lines", "exchange_order"]

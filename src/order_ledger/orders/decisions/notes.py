@@ -7,7 +7,8 @@ from msgspec.structs import asdict
 from order_ledger.orders.commands import AddNote, RecordNotification
 from order_ledger.orders.decisions.rules import Blockers, Context, Rules, blocker
 from order_ledger.orders.events import NoteAdded, NotificationFailed, NotificationSent, OrderEvent
-from order_ledger.orders.order import Line, Order
+from order_ledger.orders.lines import Line
+from order_ledger.orders.order import Order
 from order_ledger.values import unsealed
 
 __all__ = ["ADD_NOTE", "RECORD_NOTIFICATION"]

@@ -1,6 +1,7 @@
 """Problems with a shipment or an order, and what is done about them."""
 
 from order_ledger.orders.commands import ReportProblem, ResolveProblem
+from order_ledger.orders.correspondence import Problem
 from order_ledger.orders.decisions.rules import (
     ZERO,
     Blockers,
@@ -18,7 +19,8 @@ from order_ledger.orders.decisions.rules import (
     worth_given_back,
 )
 from order_ledger.orders.events import OrderEvent, ProblemReported, ProblemResolved
-from order_ledger.orders.order import Order, Problem, Shipment
+from order_ledger.orders.order import Order
+from order_ledger.orders.shipments import Shipment
 from order_ledger.values import Units
 
 __all__ = ["REPORT_PROBLEM", "RESOLVE_PROBLEM"]

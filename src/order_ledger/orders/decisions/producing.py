@@ -27,7 +27,8 @@ from order_ledger.orders.events import (
     ProductionStarted,
     ProductionStepCompleted,
 )
-from order_ledger.orders.order import Line, Order, Run
+from order_ledger.orders.lines import Line, Run
+from order_ledger.orders.order import Order
 from order_ledger.refusals import Blocker
 from order_ledger.values import PlanItem
 

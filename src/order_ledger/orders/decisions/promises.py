@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from order_ledger.orders.commands import AcceptDelay, DeclineDelay, ExpectDelay, RevisePromise
+from order_ledger.orders.correspondence import Revision
 from order_ledger.orders.decisions.ending import cancelled
 from order_ledger.orders.decisions.money import granted_for
 from order_ledger.orders.decisions.rules import (
@@ -16,7 +17,7 @@ from order_ledger.orders.decisions.rules import (
     unless_ended,
 )
 from order_ledger.orders.events import DelayAccepted, DelayDeclined, DelayExpected, OrderEvent, PromiseRevised
-from order_ledger.orders.order import Order, Revision
+from order_ledger.orders.order import Order
 from order_ledger.values import Money
 
 __all__ = ["ACCEPT_DELAY", "DECLINE_DELAY", "EXPECT_DELAY", "REVISE_PROMISE"]

@@ -48,7 +48,9 @@ from order_ledger.orders.events import (
     ReturnShipped,
     ReturnWithdrawn,
 )
-from order_ledger.orders.order import Line, Order, Return
+from order_ledger.orders.lines import Line
+from order_ledger.orders.order import Order
+from order_ledger.orders.shipments import Return
 from order_ledger.values import Organisation, Units
 
 __all__ = [

@@ -16,7 +16,8 @@ from order_ledger.entries import By, Role
 from order_ledger.items.item import Item
 from order_ledger.orders.commands import Command
 from order_ledger.orders.events import OrderEvent, RefundBasis, RefundGranted
-from order_ledger.orders.order import Line, Order
+from order_ledger.orders.lines import Line
+from order_ledger.orders.order import Order
 from order_ledger.parties.organisation import RegisteredOrganisation
 from order_ledger.refusals import Blocker
 from order_ledger.values import Amounts, Money, Units

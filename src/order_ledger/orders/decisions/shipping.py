@@ -31,7 +31,8 @@ from order_ledger.orders.events import (
     TrackingChecked,
     TrackingCorrected,
 )
-from order_ledger.orders.order import Order, Shipment
+from order_ledger.orders.order import Order
+from order_ledger.orders.shipments import Shipment
 from order_ledger.values import Organisation, unsealed
 
 __all__ = ["CHECK_TRACKING", "COMPLETE", "CORRECT_TRACKING", "DELIVER", "RECORD_PROGRESS", "SHIP"]
