@@ -29,6 +29,7 @@ NOW = datetime(2026, 11, 21, 20, 15, 3, 201344, tzinfo=UTC)
 BARE_TABLE = """
     CREATE SCHEMA bare;
     CREATE TABLE bare.entry (LIKE journal.entry INCLUDING DEFAULTS INCLUDING IDENTITY INCLUDING STORAGE);
+    ALTER TABLE bare.entry ALTER originator_version TYPE bigint, ALTER state TYPE bytea, ALTER hash TYPE bytea;
     ALTER TABLE bare.entry ADD PRIMARY KEY (originator_id, originator_version);
     CREATE UNIQUE INDEX ON bare.entry (notification_id);
 """

@@ -64,7 +64,7 @@ class TestJournalRecorder(ApplicationRecorderTestCase[Any]):
 
 def take_version_zero(url: str) -> None:
     with psycopg.connect(url) as connection:
-        connection.execute("ALTER TABLE journal.entry DROP CONSTRAINT entry_form")
+        connection.execute("ALTER DOMAIN journal.version DROP CONSTRAINT version_check")
 
 
 @pytest.fixture
@@ -77,6 +77,19 @@ def recorder(ledger_url: str) -> Iterator[JournalRecorder]:
 def test_nothing_stored_takes_no_position(recorder: JournalRecorder) -> None:
     assert recorder.insert_events([]) == []
     assert recorder.max_notification_id() is None
+
+
+@pytest.mark.parametrize(
+    ("version", "state", "hash_"), [(0, b"{}", bytes(32)), (1, bytes(65_536), bytes(32)), (1, b"{}", bytes(31))]
+)
+def test_the_table_itself_takes_nothing_else(ledger_url: str, version: int, state: bytes, hash_: bytes) -> None:
+    """Whoever writes: a version counts from one, an entry fits into what every reader can hold, a hash is SHA-256."""
+    insert = (
+        "INSERT INTO journal.entry (originator_id, originator_version, topic, state, kind, recorded_at, hash) "
+        "VALUES (%s, %s, 'OrderHeld', %s, 'order', now(), %s)"
+    )
+    with psycopg.connect(ledger_url) as connection, pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute(insert, (uuid4(), version, state, hash_))
 
 
 @pytest.mark.parametrize("versions", [[0], [0, 1], [-1]])

@@ -12,19 +12,23 @@ CREATE TABLE journal.ledger (
 );
 INSERT INTO journal.ledger (id) VALUES (%(ledger)s);
 
+-- What a column may hold is said by its type: a constraint of the table, the server reads and plans anew for every
+-- statement, which takes a tenth of what appending one entry takes.
+CREATE DOMAIN journal.version AS bigint CHECK (VALUE > 0);
+CREATE DOMAIN journal.entry_bytes AS bytea CHECK (octet_length(VALUE) <= 65535);
+CREATE DOMAIN journal.sha256 AS bytea CHECK (octet_length(VALUE) = 32);
+
 -- `state` is the exact bytes, `hash` their SHA-256; the other columns repeat what the bytes say, the position excepted.
 CREATE TABLE journal.entry (
     originator_id uuid NOT NULL,
-    originator_version bigint NOT NULL,
+    originator_version journal.version NOT NULL,
     topic text NOT NULL,
-    state bytea NOT NULL,
+    state journal.entry_bytes NOT NULL,
     notification_id bigint GENERATED ALWAYS AS IDENTITY (CACHE 1),
     kind text NOT NULL,
     recorded_at timestamptz NOT NULL,
-    hash bytea NOT NULL,
-    CONSTRAINT entry_stream_version PRIMARY KEY (originator_id, originator_version),
-    -- In one: the server prepares every constraint anew for every statement.
-    CONSTRAINT entry_form CHECK (originator_version > 0 AND octet_length(state) <= 65535 AND octet_length(hash) = 32)
+    hash journal.sha256 NOT NULL,
+    CONSTRAINT entry_stream_version PRIMARY KEY (originator_id, originator_version)
 ) WITH (
     -- Nothing here is ever updated or deleted, so only new rows need a visit: to freeze them and to mark pages visible.
     autovacuum_vacuum_insert_scale_factor = 0.05,

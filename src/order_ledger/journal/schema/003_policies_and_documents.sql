@@ -48,7 +48,7 @@ CREATE TABLE documents.file (
     layout text NOT NULL,
     erased boolean NOT NULL,
     made_with text NOT NULL,
-    sha256 bytea NOT NULL CHECK (octet_length(sha256) = 32),
+    sha256 journal.sha256 NOT NULL,
     made_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (number, media_type, layout, erased, made_with)
 );
