@@ -63,20 +63,23 @@ from order_ledger.orders.commands import (
 )
 from order_ledger.orders.decisions import (
     confirming,
-    documents,
+    credit_notes,
     ending,
+    invoices,
     money,
     notes,
     placing,
     problems,
     producing,
     promises,
+    receipts,
     returns,
     shipping,
     stock,
 )
-from order_ledger.orders.decisions.documents import credits_due, invoice_due
+from order_ledger.orders.decisions.credit_notes import credits_due
 from order_ledger.orders.decisions.exchanges import exchange_order
+from order_ledger.orders.decisions.invoices import invoice_due
 from order_ledger.orders.decisions.placing import order_number
 from order_ledger.orders.decisions.rules import Blockers, Context, Rules, about_anything, nothing
 from order_ledger.orders.events import OrderEvent, RefundGranted
@@ -285,11 +288,11 @@ def _rules(command: OrderCommand) -> Rules[Any]:
         case RecordNotification():
             return notes.RECORD_NOTIFICATION
         case IssueInvoice():
-            return documents.ISSUE_INVOICE
+            return invoices.ISSUE_INVOICE
         case IssueCreditNote():
-            return documents.ISSUE_CREDIT_NOTE
+            return credit_notes.ISSUE_CREDIT_NOTE
         case IssueReceipt():
-            return documents.ISSUE_RECEIPT
+            return receipts.ISSUE_RECEIPT
         case _ as never:
             assert_never(never)
 
