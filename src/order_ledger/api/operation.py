@@ -51,7 +51,7 @@ async def metrics(request: Request, calling: Caller) -> Response:
 
 
 async def _detail(door: Door) -> dict[str, Any]:
-    async with door.writer.connection() as connection:
+    async with door.pool.connection() as connection:
         cursor = await connection.execute(
             """
             SELECT a.pid, a.application_name, extract(epoch FROM clock_timestamp() - a.xact_start)::float8
