@@ -22,7 +22,8 @@ from order_ledger.journal.standings import Stream
 from order_ledger.orders.events import ReceiptIssued
 from order_ledger.orders.order import Order
 from order_ledger.refusals import NotAllowed, NotFound
-from order_ledger.rights import READS, Scope, may_read, whose_read
+from order_ledger.rights.checks import Scope, may_read, whose_read
+from order_ledger.rights.tables import READS
 
 router = APIRouter()
 

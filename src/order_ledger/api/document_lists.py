@@ -19,7 +19,8 @@ from order_ledger.queries import invoices
 from order_ledger.queries.invoices import Asked
 from order_ledger.queries.pages import DEFAULT_PAGE, LARGEST_PAGE
 from order_ledger.refusals import NotFound
-from order_ledger.rights import Grant, Scope, may_read, whose_read
+from order_ledger.rights.checks import Scope, may_read, whose_read
+from order_ledger.rights.tables import Grant
 
 router = APIRouter()
 

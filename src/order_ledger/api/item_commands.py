@@ -26,7 +26,7 @@ from order_ledger.journal.writer import Decision
 from order_ledger.parties.organisation import RegisteredOrganisation
 from order_ledger.queries.pages import DEFAULT_PAGE, LARGEST_PAGE
 from order_ledger.refusals import NotFound
-from order_ledger.rights import Scope, may, whose, whose_read
+from order_ledger.rights.checks import Scope, may, whose, whose_read
 from order_ledger.stock import decisions as stock_decisions
 from order_ledger.stock.commands import AdjustStock, ReceiveStock
 from order_ledger.stock.stock import Stock

@@ -16,7 +16,7 @@ from order_ledger.following import lag
 from order_ledger.journal.database_roles import inspect_rights
 from order_ledger.policies.engine import status as policies
 from order_ledger.refusals import Refusal
-from order_ledger.rights import Scope, whose_read
+from order_ledger.rights.checks import Scope, whose_read
 
 router = APIRouter()
 

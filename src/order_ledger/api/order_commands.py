@@ -37,7 +37,7 @@ from order_ledger.orders.events import AddressChanged, OrderPlaced
 from order_ledger.orders.order import Order
 from order_ledger.parties.organisation import RegisteredOrganisation
 from order_ledger.refusals import Blocker, Invalid, NotFound, Refusal, Refused, Stale
-from order_ledger.rights import Scope, may, reaching, whose
+from order_ledger.rights.checks import Scope, may, reaching, whose
 from order_ledger.values import Address, Contact
 
 router = APIRouter()

@@ -26,7 +26,8 @@ from order_ledger.orders.events import AddressChanged, OrderPlaced
 from order_ledger.orders.evolving import fold
 from order_ledger.orders.order import Order
 from order_ledger.refusals import Invalid, NotFound, Violation
-from order_ledger.rights import Read, Scope, may_read, sees, whose_read
+from order_ledger.rights.checks import Scope, may_read, sees, whose_read
+from order_ledger.rights.tables import Read
 
 router = APIRouter()
 

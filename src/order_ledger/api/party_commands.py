@@ -37,7 +37,8 @@ from order_ledger.parties.organisation import RegisteredOrganisation
 from order_ledger.parties.person import Person
 from order_ledger.queries.pages import DEFAULT_PAGE, LARGEST_PAGE
 from order_ledger.refusals import NotFound
-from order_ledger.rights import Of, Read, Scope, may, may_read, whose
+from order_ledger.rights.checks import Scope, may, may_read, whose
+from order_ledger.rights.tables import Of, Read
 
 router = APIRouter()
 

@@ -85,7 +85,7 @@ from order_ledger.orders.decisions.rules import Blockers, Context, Rules, about_
 from order_ledger.orders.events import OrderEvent, RefundGranted
 from order_ledger.orders.order import Order
 from order_ledger.refusals import Blocker, NotFound, Refused
-from order_ledger.rights import commands_of
+from order_ledger.rights.checks import commands_of
 
 __all__ = [
     "AllowedCommand",
