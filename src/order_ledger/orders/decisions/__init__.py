@@ -73,6 +73,7 @@ from order_ledger.orders.decisions import (
     producing,
     promises,
     receipts,
+    receiving,
     returns,
     shipping,
     stock,
@@ -280,9 +281,9 @@ def _rules(command: OrderCommand) -> Rules[Any]:
         case ShipReturn():
             return returns.SHIP_RETURN
         case ReceiveReturn():
-            return returns.RECEIVE_RETURN
+            return receiving.RECEIVE_RETURN
         case ResolveReturn():
-            return returns.RESOLVE_RETURN
+            return receiving.RESOLVE_RETURN
         case AddNote():
             return notes.ADD_NOTE
         case RecordNotification():
