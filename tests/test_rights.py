@@ -14,20 +14,8 @@ from order_ledger.items.commands import ITEM_COMMANDS
 from order_ledger.orders import commands as orders
 from order_ledger.parties.commands import ORGANISATION_COMMANDS, PERSON_COMMANDS
 from order_ledger.refusals import NotAllowed, NotFound
-from order_ledger.rights import (
-    COMMANDS,
-    PARTS,
-    READS,
-    Grant,
-    Scope,
-    commands_of,
-    may,
-    may_read,
-    reaching,
-    sees,
-    tables,
-    whose,
-)
+from order_ledger.rights.checks import Scope, commands_of, may, may_read, reaching, sees, whose
+from order_ledger.rights.tables import COMMANDS, PARTS, READS, Grant, tables
 from order_ledger.stock.commands import STOCK_COMMANDS
 
 COMMAND_TABLE = """

@@ -1,16 +1,16 @@
 """From a decision to the journal, whoever else decides at the same time, and whatever becomes of the database."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from msgspec import Struct
 
-from order_ledger.entries import By, Cause, CommandRef, Entry, Event, Fact
+from order_ledger.entries import By, Cause, CommandRef, Entry, Event, Fact, Kind
 from order_ledger.items.events import ItemDelisted
 from order_ledger.journal import writer as module
 from order_ledger.journal.appending import Key
@@ -18,7 +18,9 @@ from order_ledger.journal.codec import Codec, Unreadable
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.keys import Keyring, PersonErased
 from order_ledger.journal.names import EVENTS
-from order_ledger.journal.writer import Decision, Standing, Stream, Writer, Written
+from order_ledger.journal.pool import Pool
+from order_ledger.journal.standings import Evolve, Standing, Standings, Stream
+from order_ledger.journal.writer import Decision, Writer, Written
 from order_ledger.orders.events import NoteAdded, OrderHeld, OrderReleased
 from order_ledger.refusals import (
     Blocker,
@@ -94,10 +96,15 @@ def key(order: Stream, body: bytes = b"body", text: str = "") -> Key:
     return Key(order.id, text or str(uuid4()), b"bound", body)
 
 
-def writer_at(url: str, **options: Any) -> Writer:
+@asynccontextmanager
+async def writer_at(url: str, cached_streams: int = 20_000) -> AsyncIterator[Writer]:
     with Journal(url, MASTER) as journal:
-        ledger = journal.ledger
-    return Writer(url, Codec(ledger, EVENTS), Keyring(MASTER), {"order": evolve, "item": lambda *_: "item"}, **options)
+        codec = Codec(journal.ledger, EVENTS)
+    async with Pool(url) as pool:
+        evolves: Mapping[Kind, Evolve] = {"order": evolve, "item": lambda *_: "item"}
+        standings = Standings(pool, codec, evolves, cached_streams=cached_streams)
+        async with Writer(url, codec, Keyring(MASTER), pool, standings) as writer:
+            yield writer
 
 
 def run(url: str, test: Callable[[Writer], Awaitable[None]]) -> None:
@@ -135,7 +142,7 @@ def test_written(ledger_url: str) -> None:
         assert [type(entry.event) for entry in written.entries] == [OrderHeld, OrderHeld]
         assert not written.replayed
         # What it remembers is what anybody reads.
-        assert await writer.standing(order) == standing
+        assert await writer.standings.of(order) == standing
         assert await writer_reads(ledger_url, order) == standing
 
     run(ledger_url, test)
@@ -143,7 +150,7 @@ def test_written(ledger_url: str) -> None:
 
 async def writer_reads(url: str, order: Stream) -> Standing:
     async with writer_at(url) as other:
-        return await other.standing(order)
+        return await other.standings.of(order)
 
 
 def test_new_where_it_has_begun_is_decided_on_what_is_there(ledger_url: str) -> None:
@@ -161,7 +168,7 @@ def test_all_who_want_one_stream_get_their_turn(ledger_url: str) -> None:
         order = new_order()
         await asyncio.gather(*(writer.write(key(order), [order], holding(order)) for _ in range(60)))
         assert stored(ledger_url, order) == list(range(1, 61))
-        assert (await writer.standing(order)).state == Holds(60, True)
+        assert (await writer.standings.of(order)).state == Holds(60, True)
 
     run(ledger_url, test)
 
@@ -504,9 +511,9 @@ def test_reading_while_the_database_is_away_is_told(ledger_url: str) -> None:
         await writer.write(key(order), [order], holding(order))
         with away(ledger_url):
             with pytest.raises(Unavailable):
-                await writer.standing(order)
+                await writer.standings.of(order)
             with pytest.raises(Unavailable):
-                await writer.entries(order)
+                await writer.standings.entries(order)
 
     run(ledger_url, test)
 
@@ -516,11 +523,11 @@ def test_many_who_ask_at_once_share_one_question(ledger_url: str) -> None:
         orders = [new_order() for _ in range(10)]
         for order in orders:
             await writer.write(key(order), [order], holding(order))
-        standings = await asyncio.gather(*(writer.standing(order) for order in orders * 10))
+        standings = await asyncio.gather(*(writer.standings.of(order) for order in orders * 10))
         assert {standing.state for standing in standings} == {Holds(1, True)}
-        found = await writer.standings([*orders, new_order()])
+        found = await writer.standings.of_all([*orders, new_order()])
         assert sorted(standing.version for standing in found.values()) == [0] + [1] * 10
-        assert await writer.standings([]) == {}
+        assert await writer.standings.of_all([]) == {}
 
     run(ledger_url, test)
 
@@ -532,7 +539,7 @@ def test_what_is_seldom_used_is_forgotten_and_read_again(ledger_url: str) -> Non
             for _ in range(3):
                 for order in orders:
                     await writer.write(key(order), [order], holding(order))
-            assert [(await writer.standing(order)).version for order in orders] == [3] * 5
+            assert [(await writer.standings.of(order)).version for order in orders] == [3] * 5
 
     asyncio.run(main())
 
@@ -547,7 +554,7 @@ def test_an_entry_that_cannot_be_read_hurts_only_its_own_stream(ledger_url: str)
                 "VALUES (%s, 1, 'OrderHeld', 'nothing we know', 'order', now(), sha256(''))",
                 (broken.id,),
             )
-        asked = [writer.standing(broken), writer.standing(order), writer.standings([order, broken])]
+        asked = [writer.standings.of(broken), writer.standings.of(order), writer.standings.of_all([order, broken])]
         unread, read, both = await asyncio.gather(*asked, return_exceptions=True)
         assert isinstance(unread, Unreadable)
         assert isinstance(both, Unreadable)
@@ -563,9 +570,9 @@ def test_an_id_of_something_else_is_nothing_of_this_kind(ledger_url: str) -> Non
         await first.write(key(item), [item], lambda standings: Decision({item.id: [Fact(ItemDelisted(), NOW)]}, cause))
         order = Stream("order", item.id)
         for writer in (first, second):
-            assert (await writer.standing(order)).state is None
-            assert (await writer.standing(item)).state == "item"
-            found = await asyncio.gather(writer.standing(order), writer.standing(item))
+            assert (await writer.standings.of(order)).state is None
+            assert (await writer.standings.of(item)).state == "item"
+            found = await asyncio.gather(writer.standings.of(order), writer.standings.of(item))
             assert [standing.state for standing in found] == [None, "item"]
             with pytest.raises(Contended):
                 await writer.write(key(order), [order], holding(order))
@@ -585,7 +592,7 @@ def test_nothing_is_kept_of_somebody_forgotten(ledger_url: str) -> None:
     async def test(first: Writer, second: Writer) -> None:
         order, person = new_order(), uuid4()
         await first.write(key(order), [order], noting(order, person))
-        async with first.connection() as connection:
+        async with first.pool.connection() as connection:
             await connection.execute("UPDATE personal.key SET wrapped = NULL, erased_at = now()")
         with pytest.raises(PersonErased) as refused:
             await second.write(key(order), [order], noting(order, person))

@@ -22,7 +22,7 @@ from order_ledger.orders.events import Allocation, OrderShipped
 from order_ledger.orders.evolving import evolve
 from order_ledger.orders.order import Order
 from order_ledger.refusals import NotFound
-from order_ledger.rights import Scope, may
+from order_ledger.rights.checks import Scope, may
 from order_ledger.stock import decisions as shelving
 from order_ledger.stock.commands import AdjustStock, Issue, Release, Reserve, Restock, StockCommand
 from order_ledger.stock.events import StockReleased

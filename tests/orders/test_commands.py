@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from order_ledger.orders.commands import COMMANDS, Cancel, OrderCommand, Place, RecordHistory, RevisePromise, Ship
 from order_ledger.orders.decisions import allowed_commands
-from order_ledger.rights import commands_of
+from order_ledger.rights.checks import commands_of
 from tests.examples import CONSUMER, FOR_CONSUMER, MADE_PLACED, MAKER, SERVICE
 from tests.orders.streams import context, given
 

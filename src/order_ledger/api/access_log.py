@@ -2,16 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import msgspec
 import psycopg
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
 
+from order_ledger.journal.pool import Pool
 from order_ledger.refusals import Unavailable
 
 _INSERT = """
@@ -34,17 +33,11 @@ class Access(msgspec.Struct, frozen=True):
     detail: dict[str, Any] = {}
 
 
-class Connects(Protocol):
-    """Lends connections in autocommit."""
-
-    def connection(self) -> AbstractAsyncContextManager[AsyncConnection[TupleRow]]: ...
-
-
 class AccessLog:
     """Writes what it is told within a moment, many at once. Use it as an async context manager."""
 
-    def __init__(self, connects: Connects) -> None:
-        self._connects = connects
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
         self._told: asyncio.Queue[tuple[datetime, Access, asyncio.Future[None]]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
 
@@ -68,7 +61,7 @@ class AccessLog:
     async def _run(self) -> None:
         async for told in self._groups():
             try:
-                async with self._connects.connection() as connection:
+                async with self._pool.connection() as connection:
                     await connection.execute(_INSERT, _columns(told))
             except (Unavailable, psycopg.Error) as error:
                 refusal = error if isinstance(error, Unavailable) else Unavailable()

@@ -16,7 +16,7 @@ from order_ledger.api.read_models import read_model, whose_of
 from order_ledger.api.reading import add_read
 from order_ledger.queries import fulfilment as measures
 from order_ledger.queries.fulfilment import Asked, Report
-from order_ledger.rights import Scope, sees, whose_read
+from order_ledger.rights.checks import Scope, sees, whose_read
 
 router = APIRouter()
 

@@ -10,7 +10,7 @@ from order_ledger.api.headers import header
 from order_ledger.entries import By, Role
 from order_ledger.parties.person import Person
 from order_ledger.refusals import Invalid, NotAllowed, RoleRequired, Unauthenticated, Violation
-from order_ledger.rights import Scope
+from order_ledger.rights.checks import Scope
 
 
 class Caller(Struct, frozen=True):

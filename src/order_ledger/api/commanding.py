@@ -21,7 +21,8 @@ from order_ledger.api.door import door_of
 from order_ledger.api.headers import header
 from order_ledger.api.problems import problem
 from order_ledger.entries import By, Cause, CommandRef, Event, Fact
-from order_ledger.journal.writer import Standing, Written
+from order_ledger.journal.standings import Standing
+from order_ledger.journal.writer import Written
 from order_ledger.refusals import Invalid, Refusal, Unauthenticated, Unavailable, Violation
 from order_ledger.values import Unsealed, unsealed
 

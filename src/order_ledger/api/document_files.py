@@ -18,11 +18,12 @@ from order_ledger.documents.files import FileDiffers, hold_against_first
 from order_ledger.documents.numbers import FIND, split_number
 from order_ledger.documents.opened import SEALED, NotMadeInThisForm, Opened, OpenedInvoice, OpenedReceipt
 from order_ledger.entries import Entry
-from order_ledger.journal.writer import Stream
+from order_ledger.journal.standings import Stream
 from order_ledger.orders.events import ReceiptIssued
 from order_ledger.orders.order import Order
 from order_ledger.refusals import NotAllowed, NotFound
-from order_ledger.rights import READS, Scope, may_read, whose_read
+from order_ledger.rights.checks import Scope, may_read, whose_read
+from order_ledger.rights.tables import READS
 
 router = APIRouter()
 
@@ -54,7 +55,7 @@ async def document(request: Request, calling: Caller) -> Response:
     except NotMadeInThisForm as reason:
         raise NotAcceptable(str(reason)) from None
     try:
-        async with door.writer.connection() as connection:
+        async with door.pool.connection() as connection:
             digest = await hold_against_first(connection, number, media_type, opened.layout, opened.erased, file)
     except FileDiffers as error:
         raise Faulty(str(error)) from None
@@ -71,12 +72,12 @@ async def _issued(door: Door, number: str) -> tuple[Entry[Any], Order]:
     named = split_number(number)
     if named is None:
         raise NotFound()
-    async with door.writer.connection() as connection:
+    async with door.pool.connection() as connection:
         row = await (await connection.execute(FIND, named, prepare=True)).fetchone()
     if row is None:
         raise NotFound()
     entry = door.writer.codec.decode(bytes(row[0]))
-    order = (await door.writer.standing(Stream("order", entry.stream))).state
+    order = (await door.standings.of(Stream("order", entry.stream))).state
     assert isinstance(order, Order), "documents are issued for orders"
     return entry, order
 
@@ -85,7 +86,7 @@ async def _opened(door: Door, entry: Entry[Any]) -> Opened:
     """The document with what is sealed in it. A key that is gone leaves nothing; one that does not fit is a fault."""
     event = entry.event
     sealed = {name: value for name in SEALED if (value := getattr(event, name, None)) is not None}
-    async with door.writer.connection() as connection:
+    async with door.pool.connection() as connection:
         keys = await door.writer.keyring.read_async(connection, {value.sealed for value in sealed.values()})
     plain: dict[str, Any] = {}
     for name, value in sealed.items():

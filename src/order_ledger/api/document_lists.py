@@ -14,12 +14,13 @@ from order_ledger.api.order_commands import order_id_of, scope_of
 from order_ledger.api.parameters import day, flag, identifier, limit, one_of
 from order_ledger.api.read_models import NOBODY, read_model, whose_of
 from order_ledger.api.reading import add_read
-from order_ledger.journal.writer import Stream
+from order_ledger.journal.standings import Stream
 from order_ledger.queries import invoices
 from order_ledger.queries.invoices import Asked
 from order_ledger.queries.pages import DEFAULT_PAGE, LARGEST_PAGE
 from order_ledger.refusals import NotFound
-from order_ledger.rights import Grant, Scope, may_read, whose_read
+from order_ledger.rights.checks import Scope, may_read, whose_read
+from order_ledger.rights.tables import Grant
 
 router = APIRouter()
 
@@ -31,7 +32,7 @@ async def documents(request: Request, calling: Caller) -> Response:
 
 async def documents_of_order(request: Request, calling: Caller) -> Response:
     whose_read("documents", calling.by(Scope()))
-    order = (await door_of(request).writer.standing(Stream("order", order_id_of(request)))).state
+    order = (await door_of(request).standings.of(Stream("order", order_id_of(request)))).state
     if order is None:
         raise NotFound()
     scope = scope_of(order)

@@ -17,8 +17,10 @@ from order_ledger.journal.appending import Key
 from order_ledger.journal.codec import Codec
 from order_ledger.journal.evolves import EVOLVES
 from order_ledger.journal.keys import Keyring
+from order_ledger.journal.pool import Pool
 from order_ledger.journal.sealing import MasterKey
-from order_ledger.journal.writer import Stream, Writer
+from order_ledger.journal.standings import Standings, Stream
+from order_ledger.journal.writer import Writer
 from order_ledger.refusals import Invalid, KeyRequired, Violation
 
 LARGEST_BODY_BYTES = 32 * 1024
@@ -30,8 +32,10 @@ class Door:
 
     def __init__(self, url: str, codec: Codec, master: MasterKey) -> None:
         self.url = url
-        self.writer = Writer(url, codec, Keyring(master), EVOLVES)
-        self.access_log = AccessLog(self.writer)
+        self.pool = Pool(url)
+        self.standings = Standings(self.pool, codec, EVOLVES)
+        self.writer = Writer(url, codec, Keyring(master), self.pool, self.standings)
+        self.access_log = AccessLog(self.pool)
         signing_key = master.derive(b"tokens")
         self.tokens = Tokens(signing_key)
         self.logins = Logins(signing_key)
@@ -41,6 +45,7 @@ class Door:
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> "Door":
+        await self._open.enter_async_context(self.pool)
         await self._open.enter_async_context(self.writer)
         await self._open.enter_async_context(self.access_log)
         await self._open.enter_async_context(self.signal)
@@ -52,7 +57,7 @@ class Door:
     async def caller(self, request: Request) -> Caller:
         """Who is calling; raises `Unauthenticated`, and what `calling_as` does."""
         person = Stream("person", person_of(request, self.tokens))
-        return calling_as(request, person.id, (await self.writer.glance([person]))[person.id].state)
+        return calling_as(request, person.id, (await self.standings.glance([person]))[person.id].state)
 
     def key(self, request: Request, scope: Any, calling: Caller, body: bytes) -> Key:
         """The idempotency key of this request, bound to who sent it, where to, and what. Raises `KeyRequired`."""

@@ -21,11 +21,12 @@ from order_ledger.identifiers import uuid7
 from order_ledger.items import decisions as item_decisions
 from order_ledger.items.commands import ChangePrice, DelistItem, ListItem
 from order_ledger.items.item import Item, item_id, stock_id
-from order_ledger.journal.writer import Decision, Standing, Stream
+from order_ledger.journal.standings import Standing, Stream
+from order_ledger.journal.writer import Decision
 from order_ledger.parties.organisation import RegisteredOrganisation
 from order_ledger.queries.pages import DEFAULT_PAGE, LARGEST_PAGE
 from order_ledger.refusals import NotFound
-from order_ledger.rights import Scope, may, whose, whose_read
+from order_ledger.rights.checks import Scope, may, whose, whose_read
 from order_ledger.stock import decisions as stock_decisions
 from order_ledger.stock.commands import AdjustStock, ReceiveStock
 from order_ledger.stock.stock import Stock
@@ -45,7 +46,7 @@ async def list_item(request: Request, calling: Caller) -> Response:
     may("list", by, scope)
     stream, identity = Stream("item", item_id(command.seller, command.sku)), uuid7()
     named = [each for each in (command.seller, command.manufacturer, command.warehouse) if each is not None]
-    parties = await door.writer.standings([Stream("organisation", each) for each in named])
+    parties = await door.standings.of_all([Stream("organisation", each) for each in named])
 
     def party(organisation: UUID | None, kind: str) -> Organisation | None:
         registered: RegisteredOrganisation | None = parties[organisation].state if organisation is not None else None
@@ -143,7 +144,7 @@ async def items(request: Request, calling: Caller) -> Response:
     whose_read("catalogue", calling.by(Scope()))
     size = limit(request, DEFAULT_PAGE, LARGEST_PAGE)
     found = await listed(door, "item", after_cursor(request), size)
-    states = await door.writer.standings([Stream("item", each) for each, _ in found])
+    states = await door.standings.of_all([Stream("item", each) for each, _ in found])
     seller = identifier(request, "seller")
     shown = [
         item_view(states[each].state)
@@ -163,7 +164,7 @@ async def stock(request: Request, calling: Caller) -> Response:
     if calling.role in ("ip_owner", "warehouse") and by.organisation not in {scope.seller, *scope.keepers}:
         raise NotFound()
     stream = Stream("stock", stock_id(found.seller.id, found.sku))
-    standing = await door.writer.standing(stream)
+    standing = await door.standings.of(stream)
     view = stock_view(found, standing.state or Stock(stream.id)) | {"version": standing.version}
     return Response(msgspec.json.encode(view), media_type="application/json")
 
@@ -192,7 +193,7 @@ async def _item(door: Door, request: Request) -> Item:
         stream = Stream("item", UUID(request.path_params["item_id"]))
     except ValueError:
         raise NotFound() from None
-    found: Item | None = (await door.writer.standing(stream)).state
+    found: Item | None = (await door.standings.of(stream)).state
     if found is None:
         raise NotFound()
     return found

@@ -16,7 +16,7 @@ from order_ledger.following import lag
 from order_ledger.journal.database_roles import inspect_rights
 from order_ledger.policies.engine import status as policies
 from order_ledger.refusals import Refusal
-from order_ledger.rights import Scope, whose_read
+from order_ledger.rights.checks import Scope, whose_read
 
 router = APIRouter()
 
@@ -51,7 +51,7 @@ async def metrics(request: Request, calling: Caller) -> Response:
 
 
 async def _detail(door: Door) -> dict[str, Any]:
-    async with door.writer.connection() as connection:
+    async with door.pool.connection() as connection:
         cursor = await connection.execute(
             """
             SELECT a.pid, a.application_name, extract(epoch FROM clock_timestamp() - a.xact_start)::float8

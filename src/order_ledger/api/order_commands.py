@@ -29,14 +29,15 @@ from order_ledger.api.openapi import command_operation
 from order_ledger.api.views import Opener, key_ids
 from order_ledger.identifiers import uuid7
 from order_ledger.items.item import Item, item_id
-from order_ledger.journal.writer import Decision, Standing, Stream, Written
+from order_ledger.journal.standings import Standing, Stream
+from order_ledger.journal.writer import Decision, Written
 from order_ledger.orders.commands import COMMANDS, Command, OrderCommand, Place, ResolveReturn
 from order_ledger.orders.decisions import AllowedCommand, Context, allowed_commands, decide, exchange_order
 from order_ledger.orders.events import AddressChanged, OrderPlaced
 from order_ledger.orders.order import Order
 from order_ledger.parties.organisation import RegisteredOrganisation
 from order_ledger.refusals import Blocker, Invalid, NotFound, Refusal, Refused, Stale
-from order_ledger.rights import Scope, may, reaching, whose
+from order_ledger.rights.checks import Scope, may, reaching, whose
 from order_ledger.values import Address, Contact
 
 router = APIRouter()
@@ -83,7 +84,7 @@ async def place(request: Request) -> Response:
         body, command, wrong = b"", None, invalid
     wanted = _wanted(command) if command is not None else {}
     sellers = [Stream("organisation", command.seller)] if command is not None else []
-    found = await door.writer.glance([person, *sellers, *wanted.values()])
+    found = await door.standings.glance([person, *sellers, *wanted.values()])
     calling = request.scope["calling"] = calling_as(request, person.id, found[person.id].state)
     consumer = calling.on_behalf_of or calling.person
     scope = Scope(consumer=consumer)
@@ -202,7 +203,7 @@ def order_id_of(request: Request) -> UUID:
 
 
 async def _order(door: Door, stream: Stream) -> Order:
-    order: Order | None = (await door.writer.standing(stream)).state
+    order: Order | None = (await door.standings.of(stream)).state
     if order is None:
         raise NotFound()
     return order
@@ -211,7 +212,7 @@ async def _order(door: Door, stream: Stream) -> Order:
 async def _beside(door: Door, stream: Stream, calling: Caller, refusal: Refusal) -> dict[str, Any]:
     """What stands beside a refusal: what was missed, or what is allowed instead."""
     if isinstance(refusal, Stale):
-        entries, _ = await door.writer.entries(stream)
+        entries, _ = await door.standings.entries(stream)
         missed = [entry for entry in entries if entry.version > refusal.expected]
         return {"missed": [{"version": entry.version, "name": type(entry.event).__name__} for entry in missed]}
     if refusal.code in ("unavailable", "idempotency_key_reused", "idempotency_key_in_flight"):
@@ -228,7 +229,7 @@ async def _related(
         skus |= {each.sku for each in returned.exchange_for}
     items = {sku: Stream("item", item_id(order.seller.id, sku)) for sku in skus}
     organisations = {order.seller.id, *_organisations(command)}
-    found = await door.writer.glance([*items.values(), *(Stream("organisation", each) for each in organisations)])
+    found = await door.standings.glance([*items.values(), *(Stream("organisation", each) for each in organisations)])
     return (
         {sku: state for sku, each in items.items() if (state := found[each.id].state) is not None},
         {each: state for each in organisations if (state := found[each].state) is not None},
@@ -260,8 +261,8 @@ async def _exchange_of(door: Door, order: Order, command: Command, identity: UUI
     """Where units are exchanged; raises `Refused` where the consumer was forgotten meanwhile."""
     if not isinstance(command, ResolveReturn) or not any(line.how == "exchange" for line in command.lines):
         return None
-    entries, _ = await door.writer.entries(Stream("order", order.id))
-    async with door.writer.connection() as connection:
+    entries, _ = await door.standings.entries(Stream("order", order.id))
+    async with door.pool.connection() as connection:
         keys = await door.writer.keyring.read_async(connection, key_ids(entries, {"contact", "bill_to", "ship_to"}))
     opener = Opener(door.writer.codec.ledger, keys)
     addressed = next(entry for entry in reversed(entries) if isinstance(entry.event, OrderPlaced | AddressChanged))

@@ -18,7 +18,7 @@ from order_ledger.queries import order_status
 from order_ledger.queries.order_status import Asked, OrderStatus
 from order_ledger.queries.pages import DEFAULT_PAGE, LARGEST_PAGE
 from order_ledger.refusals import Invalid, Violation
-from order_ledger.rights import Scope, sees, whose_read
+from order_ledger.rights.checks import Scope, sees, whose_read
 
 router = APIRouter()
 

@@ -20,13 +20,14 @@ from order_ledger.api.reading import add_read
 from order_ledger.api.timeline import timeline_view
 from order_ledger.api.views import Opener, key_ids, order_view, sealed_view, shows_personal_data
 from order_ledger.entries import Entry, Event
-from order_ledger.journal.writer import Stream
+from order_ledger.journal.standings import Stream
 from order_ledger.moments import as_of, as_recorded, until_version
 from order_ledger.orders.events import AddressChanged, OrderPlaced
 from order_ledger.orders.evolving import fold
 from order_ledger.orders.order import Order
 from order_ledger.refusals import Invalid, NotFound, Violation
-from order_ledger.rights import Read, Scope, may_read, sees, whose_read
+from order_ledger.rights.checks import Scope, may_read, sees, whose_read
+from order_ledger.rights.tables import Read
 
 router = APIRouter()
 
@@ -74,7 +75,7 @@ async def timeline(request: Request, calling: Caller) -> Response:
 async def events(request: Request, calling: Caller) -> Response:
     door = door_of(request)
     _, current = await _readable(door, request, calling, "stored_bytes")
-    async with door.writer.connection() as connection:
+    async with door.pool.connection() as connection:
         cursor = await connection.execute(
             "SELECT state FROM journal.entry WHERE originator_id = %s ORDER BY originator_version", (current.id,)
         )
@@ -98,9 +99,9 @@ async def stream(request: Request, calling: Caller) -> Response:
 async def _live(door: Door, request: Request, calling: Caller, order_id: UUID, after: int) -> AsyncIterator[bytes]:
     yield b": following\n\n"
     while not await request.is_disconnected():
-        standing = await door.writer.standing(Stream("order", order_id))
+        standing = await door.standings.of(Stream("order", order_id))
         if standing.version > after:
-            entries, _ = await door.writer.entries(Stream("order", order_id))
+            entries, _ = await door.standings.entries(Stream("order", order_id))
             opener = Opener(door.writer.codec.ledger, {})
             for entry in entries:
                 if entry.version > after and (row := timeline_view(entry, calling.role, opener, {})) is not None:
@@ -114,12 +115,12 @@ async def _readable(door: Door, request: Request, calling: Caller, read: Read) -
     """The order's entries and state; raises what the rights say."""
     whose_read(read, calling.by(Scope()))
     found = Stream("order", order_id_of(request))
-    standing = await door.writer.standing(found)
+    standing = await door.standings.of(found)
     if standing.state is None:
         raise NotFound()
     scope = scope_of(standing.state)
     may_read(read, calling.by(scope), scope)
-    entries, _ = await door.writer.entries(found, until=standing.version)
+    entries, _ = await door.standings.entries(found, until=standing.version)
     return entries, standing.state
 
 
@@ -167,7 +168,7 @@ async def _opener(door: Door, entries: list[Entry[Any]], fields: set[str]) -> Op
     ids = key_ids(entries, fields) if fields else set()
     if not ids:
         return Opener(door.writer.codec.ledger, {})
-    async with door.writer.connection() as connection:
+    async with door.pool.connection() as connection:
         return Opener(door.writer.codec.ledger, await door.writer.keyring.read_async(connection, ids))
 
 
@@ -175,7 +176,7 @@ async def _names(door: Door, entries: list[Entry[Any]]) -> dict[UUID, str]:
     persons = {entry.by.person for entry in entries if entry.by.person is not None}
     if not persons:
         return {}
-    async with door.writer.connection() as connection:
+    async with door.pool.connection() as connection:
         cursor = await connection.execute(
             "SELECT person, name FROM personal.contact WHERE person = ANY(%s) AND name IS NOT NULL", (list(persons),)
         )

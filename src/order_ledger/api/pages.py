@@ -30,7 +30,7 @@ def after_cursor(request: Request) -> int:
 
 async def listed(door: Door, kind: Kind, after: int, limit: int) -> list[tuple[UUID, int]]:
     """Streams of a kind in the order in which they began, each with the position of its first entry."""
-    async with door.writer.connection() as connection:
+    async with door.pool.connection() as connection:
         cursor = await connection.execute(
             "SELECT originator_id, notification_id FROM journal.entry WHERE originator_version = 1 AND kind <> 'order' "
             "AND kind = %s AND notification_id > %s ORDER BY notification_id LIMIT %s",

@@ -20,7 +20,8 @@ from order_ledger.api.views import ERASED
 from order_ledger.entries import Event, Kind
 from order_ledger.identifiers import uuid7
 from order_ledger.journal.contacts import remember_contact
-from order_ledger.journal.writer import Decision, Standing, Stream, Written
+from order_ledger.journal.standings import Standing, Stream
+from order_ledger.journal.writer import Decision, Written
 from order_ledger.parties.commands import (
     ChangeContact,
     ChangeOrganisation,
@@ -36,7 +37,8 @@ from order_ledger.parties.organisation import RegisteredOrganisation
 from order_ledger.parties.person import Person
 from order_ledger.queries.pages import DEFAULT_PAGE, LARGEST_PAGE
 from order_ledger.refusals import NotFound
-from order_ledger.rights import Of, Read, Scope, may, may_read, whose
+from order_ledger.rights.checks import Scope, may, may_read, whose
+from order_ledger.rights.tables import Of, Read
 
 router = APIRouter()
 
@@ -52,7 +54,7 @@ def on_party(kind: Kind, command_type: type[Any], *, begins: bool) -> CallersHan
             stream = Stream(kind, calling.person if grant.whose == "self" else uuid7())
         else:
             stream = Stream(kind, _id_of(request, kind))
-            if (await door.writer.standing(stream)).state is None:
+            if (await door.standings.of(stream)).state is None:
                 raise NotFound()
         scope = Scope(kind=of, organisation=stream.id, person=stream.id)
         by = calling.by(scope)
@@ -82,7 +84,7 @@ def on_party(kind: Kind, command_type: type[Any], *, begins: bool) -> CallersHan
         )
         written_stream = next(iter(written.standings))
         if isinstance(command, RegisterPerson | ChangeContact):
-            async with door.writer.connection() as connection:
+            async with door.pool.connection() as connection:
                 await remember_contact(connection, written_stream, command.contact)
         return answer(written, written_stream, _view_of(kind, written, written_stream), 201 if begins else 200)
 
@@ -94,7 +96,7 @@ async def organisations(request: Request, calling: Caller) -> Response:
     scope = Scope(kind="organisation")
     size = limit(request, DEFAULT_PAGE, LARGEST_PAGE)
     found = await listed(door, "organisation", after_cursor(request), size)
-    states = await door.writer.standings([Stream("organisation", each) for each, _ in found])
+    states = await door.standings.of_all([Stream("organisation", each) for each, _ in found])
     shown = []
     for each, _ in found:
         scope = Scope(kind="organisation", organisation=each)
@@ -120,7 +122,7 @@ async def person(request: Request, calling: Caller) -> Response:
     door = door_of(request)
     state, only = await _read(request, calling, "person", "persons")
     await door.seen(calling, "person", state.id)
-    async with door.writer.connection() as connection:
+    async with door.pool.connection() as connection:
         cursor = await connection.execute(
             "SELECT name, company, email, phone FROM personal.contact WHERE person = %s", (state.id,)
         )
@@ -134,7 +136,7 @@ async def person(request: Request, calling: Caller) -> Response:
 
 async def myself(request: Request, calling: Caller) -> Response:
     """Who is logged in, and the roles they hold."""
-    standing = await door_of(request).writer.standing(Stream("person", calling.person))
+    standing = await door_of(request).standings.of(Stream("person", calling.person))
     view = person_view(standing.state) | {"role": calling.role}
     return Response(msgspec.json.encode(view), media_type="application/json")
 
@@ -166,7 +168,7 @@ async def _read(request: Request, calling: Caller, kind: Kind, read: Read) -> tu
     stream = Stream(kind, _id_of(request, kind))
     scope = Scope(kind="organisation" if kind == "organisation" else "person", organisation=stream.id, person=stream.id)
     grant = may_read(read, calling.by(scope), scope)
-    state = (await door_of(request).writer.standing(stream)).state
+    state = (await door_of(request).standings.of(stream)).state
     if state is None:
         raise NotFound()
     return state, grant.only
@@ -177,7 +179,7 @@ async def _related(door: Door, command: object) -> dict[str, Any]:
     if isinstance(command, RegisterOrganisation):
         return {"code_taken": command.code in await _codes(door)}
     if isinstance(command, GrantRole) and command.organisation is not None:
-        standing = await door.writer.standing(Stream("organisation", command.organisation))
+        standing = await door.standings.of(Stream("organisation", command.organisation))
         return {"organisation": standing.state}
     if isinstance(command, WithdrawRole) and command.role == "administrator":
         return {"administrators": await _administrators(door)}
@@ -186,12 +188,12 @@ async def _related(door: Door, command: object) -> dict[str, Any]:
 
 async def _codes(door: Door) -> set[str]:
     found = await listed(door, "organisation", 0, 100_000)
-    states = await door.writer.standings([Stream("organisation", each) for each, _ in found])
+    states = await door.standings.of_all([Stream("organisation", each) for each, _ in found])
     return {standing.state.code for standing in states.values()}
 
 
 async def _administrators(door: Door) -> int:
-    async with door.writer.connection() as connection:
+    async with door.pool.connection() as connection:
         cursor = await connection.execute(
             "SELECT state, notification_id FROM journal.entry "
             "WHERE kind = 'person' AND topic IN ('RoleGranted', 'RoleWithdrawn') ORDER BY notification_id"

@@ -30,7 +30,7 @@ async def read_model(door: Door, request: Request, name: str) -> AsyncIterator[A
     """
     await caught_up(door, request, name)
     try:
-        async with door.writer.connection() as connection:
+        async with door.pool.connection() as connection:
             yield connection
     except BadCursor as error:
         raise Invalid(Violation("?cursor", "cursor", str(error))) from None
@@ -47,7 +47,7 @@ async def caught_up(door: Door, request: Request, name: str) -> None:
     if wanted is None:
         return
     try:
-        async with door.writer.connection() as connection:
+        async with door.pool.connection() as connection:
             waited = await wait_for_async(connection, name, wanted, _WAIT_SECONDS)
     except (UndefinedTable, InvalidSchemaName):
         waited = "nobody_follows"

@@ -13,7 +13,7 @@ from order_ledger.api.commanding import parse
 from order_ledger.api.door import body_of, door_of
 from order_ledger.api.openapi import problems
 from order_ledger.api.problems import problem
-from order_ledger.journal.writer import Stream
+from order_ledger.journal.standings import Stream
 from order_ledger.refusals import Refusal, Unauthenticated
 
 router = APIRouter()
@@ -36,10 +36,10 @@ async def token(request: Request) -> Response:
     door = door_of(request)
     try:
         given = parse(LogIn, await body_of(request))
-        async with door.writer.connection() as connection:
+        async with door.pool.connection() as connection:
             issued, until = await door.logins.log_in(connection, given.login, given.password)
         person = door.tokens.person(issued)
-        standing = await door.writer.standing(Stream("person", person))
+        standing = await door.standings.of(Stream("person", person))
     except Refusal as refusal:
         if isinstance(refusal, Unauthenticated):
             await door.access_log.record(Access(None, None, None, "log-in", None, refusal.code, {"login": given.login}))

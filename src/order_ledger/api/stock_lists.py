@@ -17,7 +17,7 @@ from order_ledger.api.reading import add_read
 from order_ledger.queries import stock
 from order_ledger.queries.pages import DEFAULT_PAGE, LARGEST_PAGE, as_cursor, from_cursor
 from order_ledger.queries.stock import Asked
-from order_ledger.rights import Scope, whose_read
+from order_ledger.rights.checks import Scope, whose_read
 
 router = APIRouter()
 

@@ -22,7 +22,7 @@ from order_ledger.orders.events import (
     ReceiptIssued,
     RefundGranted,
 )
-from order_ledger.rights import sees
+from order_ledger.rights.checks import sees
 
 _MONEY = (PaymentRecorded, RefundGranted, InvoiceIssued, CreditNoteIssued, ReceiptIssued)
 _RESULTS = (InspectionItemCompleted, ConcessionApproved)

@@ -9,7 +9,7 @@ from order_ledger.journal.sealing import CannotOpen, SealingKey
 from order_ledger.orders.lines import Line
 from order_ledger.orders.order import Order
 from order_ledger.orders.shipments import Return, Shipment
-from order_ledger.rights import sees
+from order_ledger.rights.checks import sees
 from order_ledger.values import Contact, Sealed
 
 ERASED = {"erased": True}

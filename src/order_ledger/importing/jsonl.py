@@ -34,7 +34,7 @@ from order_ledger.orders.order import Order
 from order_ledger.parties import organisation
 from order_ledger.parties.organisation import RegisteredOrganisation
 from order_ledger.refusals import Refusal, Refused
-from order_ledger.rights import whose
+from order_ledger.rights.checks import whose
 from order_ledger.values import unsealed
 
 _NAMESPACE = UUID("c2b7f1f4-3d0e-5b68-8a51-4f5f6d1c9e07")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from order_ledger.entries import Kind
 from order_ledger.items import item
-from order_ledger.journal.writer import Evolve
+from order_ledger.journal.standings import Evolve
 from order_ledger.orders import evolving
 from order_ledger.parties import organisation, person
 from order_ledger.stock import stock

@@ -1,67 +1,33 @@
 """The write side, one sentence: the history with its version, the decision, append after that version.
 
-States are kept between commands and brought up to date by what was appended since. A decision on a state that
-turns out old is never told: it is taken again on the new history.
+A decision on a state that turns out old is never told: it is taken again on the new history.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-import psycopg
 from msgspec import Struct
 from msgspec.structs import replace
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from order_ledger.entries import Cause, Entry, Event, Fact, Kind
+from order_ledger.entries import Cause, Entry, Event, Fact
 from order_ledger.journal.appending import Appending, Key, Outcome, Proposal
-from order_ledger.journal.codec import Codec, Head, genesis
+from order_ledger.journal.codec import Codec
 from order_ledger.journal.group_commit import GroupCommit
 from order_ledger.journal.keys import Keyring
-from order_ledger.refusals import Contended, KeyInFlight, KeyReused, Refusal, Stale, Unavailable
+from order_ledger.journal.pool import Pool
+from order_ledger.journal.standings import Standing, Standings, Stream
+from order_ledger.refusals import Contended, KeyInFlight, KeyReused, Refusal, Stale
 
-_TAIL = """
-    SELECT wanted.number, e.state, e.hash, e.notification_id
-    FROM unnest(%s::uuid[], %s::bigint[]) WITH ORDINALITY AS wanted (stream, version, number)
-    JOIN journal.entry e ON e.originator_id = wanted.stream AND e.originator_version > wanted.version
-    ORDER BY wanted.number, e.originator_version
-"""
 _REMEMBERED = """
     SELECT command, bound, body, streams, versions, positions FROM journal.idempotency_key WHERE scope = %s AND key = %s
 """
 _MOST_TRIES = 10
 _TWIN_SECONDS = 10.0
 _TURN_SECONDS = 10.0
-_GLANCE_SECONDS = 0.01
-
-Evolve = Callable[[Any, Any], Any]
-"""The state after one more entry; None is the state of a stream that has not begun."""
-
-
-class Stream(Struct, frozen=True):
-    """One stream by its kind and id."""
-
-    kind: Kind
-    id: UUID
-
-
-class Standing(Struct, frozen=True):
-    """Where a stream stands: its state after its last entry, its head, and that entry's position."""
-
-    state: Any
-    head: Head
-    position: int = 0
-
-    @property
-    def version(self) -> int:
-        return self.head.version
 
 
 class Decision(Struct, frozen=True):
@@ -86,7 +52,7 @@ class Written(Struct, frozen=True):
 class Writer:
     """Takes commands' decisions to the journal, for one process. Use it as an async context manager.
 
-    `evolves` folds each kind of stream. Everything raised is a `Refusal`, `Unavailable` among them.
+    Everything raised is a `Refusal`, `Unavailable` among them.
     """
 
     def __init__(
@@ -94,97 +60,25 @@ class Writer:
         url: str,
         codec: Codec,
         keyring: Keyring,
-        evolves: Mapping[Kind, Evolve],
+        pool: Pool,
+        standings: Standings,
         *,
-        readers: int = 4,
-        cached_streams: int = 20_000,
         largest_batch: int = 256,
     ) -> None:
         self.codec = codec
         self.keyring = keyring
-        self._evolves = evolves
-        self._cached: OrderedDict[Stream, Standing] = OrderedDict()
-        self._cached_streams = cached_streams
-        self._looked_at: dict[Stream, float] = {}
+        self.pool = pool
+        self.standings = standings
         self.commits = GroupCommit(url, largest_batch=largest_batch)
-        self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
-            url,
-            min_size=1,
-            max_size=readers,
-            open=False,
-            timeout=5,
-            reconnect_timeout=5,  # then the next who asks tries at once, where the pool would wait ever longer
-            kwargs={"autocommit": True, "application_name": "order-ledger reader"},
-        )
-        self._asked: list[tuple[Sequence[Stream], asyncio.Future[dict[UUID, Standing]]]] = []
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
-        self._asking: asyncio.Task[None] | None = None
         self._in_flight: dict[tuple[UUID, str], asyncio.Event] = {}
 
     async def __aenter__(self) -> "Writer":
-        await self._pool.open()
         await self.commits.__aenter__()
         return self
 
     async def __aexit__(self, *exception: object) -> None:
         await self.commits.__aexit__(*exception)
-        await self._pool.close()
-
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
-        """A connection to read with, in autocommit; raises `Unavailable` while the database is away."""
-        try:
-            async with self._pool.connection() as connection:
-                yield connection
-        except PoolTimeout as error:
-            raise Unavailable() from error
-        except psycopg.OperationalError as error:
-            # Where one connection is lost the others usually are: find out now, not one refusal after the other.
-            await self._pool.check()
-            raise Unavailable() from error
-
-    async def standing(self, stream: Stream) -> Standing:
-        """Where the stream stands now. Those who ask at the same time share one question to the database."""
-        return (await self.standings((stream,)))[stream.id]
-
-    async def standings(self, streams: Sequence[Stream]) -> dict[UUID, Standing]:
-        """The same for several, in one question."""
-        if not streams:
-            return {}
-        answer: asyncio.Future[dict[UUID, Standing]] = asyncio.get_running_loop().create_future()
-        self._asked.append((streams, answer))
-        if self._asking is None:
-            self._asking = asyncio.create_task(self._ask(), name="standings")
-        return await answer
-
-    async def glance(self, streams: Sequence[Stream]) -> dict[UUID, Standing]:
-        """The same for what a command only looks at: who asks, what is listed, who sells. At most 10 ms old.
-
-        A command that comes while one of these changes may be decided before the change or after it anyway.
-        """
-        since = asyncio.get_running_loop().time() - _GLANCE_SECONDS
-        found: dict[UUID, Standing] = {}
-        for stream in streams:
-            standing = self._cached.get(stream)
-            if standing is None or self._looked_at.get(stream, 0.0) < since:
-                return await self.standings(streams)
-            found[stream.id] = standing
-        return found
-
-    async def entries(self, stream: Stream, until: int | None = None) -> tuple[list[Entry[Event]], list[bytes]]:
-        """The stream's entries up to this version, and their hashes."""
-        async with self.connection() as connection:
-            cursor = await connection.execute(
-                "SELECT state, hash, notification_id FROM journal.entry WHERE originator_id = %s "
-                "AND originator_version <= %s ORDER BY originator_version",
-                (stream.id, until if until is not None else 2**62),
-                prepare=True,
-            )
-            rows = await cursor.fetchall()
-        entries = [self.codec.decode(bytes(state), position) for state, _, position in rows]
-        if entries and entries[0].kind != stream.kind:
-            return [], []  # the id is of something else: of this kind, nothing has begun
-        return entries, [bytes(row[1]) for row in rows]
 
     async def write(
         self,
@@ -260,7 +154,11 @@ class Writer:
         expected: tuple[UUID, int] | None,
     ) -> Written:
         fresh = new
-        standings = {stream.id: self._unbegun(stream) for stream in streams} if new else await self._known(streams)
+        standings = (
+            {stream.id: self.standings.unbegun(stream) for stream in streams}
+            if new
+            else await self.standings.known(streams)
+        )
         for _ in range(_MOST_TRIES):
             try:
                 if expected is not None and standings[expected[0]].version != expected[1]:
@@ -272,7 +170,7 @@ class Writer:
                     return await self._replayed(key, streams, remembered)
                 if fresh:
                     raise
-                newer = await self.standings(streams)
+                newer = await self.standings.of_all(streams)
                 fresh = True
                 if all(newer[stream.id].version == standings[stream.id].version for stream in streams):
                     raise
@@ -290,12 +188,11 @@ class Writer:
 
     async def _newer(self, streams: Sequence[Stream], standings: Mapping[UUID, Standing]) -> dict[UUID, Standing]:
         """What the journal holds after all, where these standings turned out stale."""
-        newer = await self.standings(streams)
+        newer = await self.standings.of_all(streams)
         if all(newer[stream.id].version == standings[stream.id].version for stream in streams):
             # Then what we remember is ahead of it: the server was exchanged for one that lacks the last entries.
-            for stream in streams:
-                self._cached.pop(stream, None)
-            newer = await self.standings(streams)
+            self.standings.forget(streams)
+            newer = await self.standings.of_all(streams)
         return newer
 
     async def _encode(
@@ -303,7 +200,7 @@ class Writer:
     ) -> list[Appending]:
         needed = {name for facts in decision.facts.values() for name in self.codec.keys_needed(facts, decision.cause)}
         if self.keyring.missing(needed):
-            async with self.connection() as connection:
+            async with self.pool.connection() as connection:
                 await self.keyring.make_async(connection, needed)
         now = datetime.now(UTC)
         return [
@@ -337,14 +234,14 @@ class Writer:
             if entries:  # the others' positions lie before it, with those of other writers in between
                 entries[-1] = replace(entries[-1], position=outcome.positions[outcome.streams.index(stream.id)])
             appended += entries
-            after[stream.id] = self._advance(
+            after[stream.id] = self.standings.after(
                 stream, before[stream.id], entries, [each.hash for each in appending.entries]
             )
-            self._keep(stream, after[stream.id])
+            self.standings.keep(stream, after[stream.id])
         return Written(outcome, after, tuple(appended))
 
     async def _remembered(self, key: Key) -> Outcome | None:
-        async with self.connection() as connection:
+        async with self.pool.connection() as connection:
             cursor = await connection.execute(_REMEMBERED, (key.scope, key.key), prepare=True)
             row = await cursor.fetchone()
         if row is None:
@@ -366,81 +263,7 @@ class Writer:
         standings, entries = {}, []
         for stream_id, version in zip(outcome.streams, outcome.versions, strict=True):
             stream = Stream(by_id.get(stream_id, kind), stream_id)
-            told, hashes = await self.entries(stream, until=version)
-            standings[stream_id] = self._advance(stream, self._unbegun(stream), told, hashes)
+            told, hashes = await self.standings.entries(stream, until=version)
+            standings[stream_id] = self.standings.after(stream, self.standings.unbegun(stream), told, hashes)
             entries += [entry for entry in told if entry.command.id == outcome.command]
         return Written(outcome, standings, tuple(entries), replayed=outcome.command != command)
-
-    async def _known(self, streams: Sequence[Stream]) -> dict[UUID, Standing]:
-        """From memory where it is there: what is old is noticed at the append."""
-        kept = {stream.id: self._cached.get(stream) for stream in streams}
-        missing = [stream for stream in streams if kept[stream.id] is None]
-        loaded = await self.standings(missing)
-        return {stream.id: kept[stream.id] or loaded[stream.id] for stream in streams}
-
-    def _keep(self, stream: Stream, standing: Standing) -> None:
-        kept = self._cached.get(stream)
-        if kept is None or kept.version <= standing.version:
-            self._cached[stream] = standing
-        self._cached.move_to_end(stream)
-        if len(self._cached) > self._cached_streams:
-            self._cached.popitem(last=False)
-
-    async def _ask(self) -> None:
-        while self._asked:
-            asked, self._asked = self._asked, []
-            wanted = list(dict.fromkeys(stream for streams, _ in asked for stream in streams))
-            try:
-                found, unreadable = await self._read(wanted)
-            except Exception as error:
-                found, unreadable = {}, dict.fromkeys(wanted, error)
-            for streams, answer in asked:
-                if answer.done():
-                    continue
-                failed = [unreadable[stream] for stream in streams if stream in unreadable]
-                if failed:
-                    answer.set_exception(failed[0])
-                else:
-                    answer.set_result({stream.id: found[stream] for stream in streams})
-        self._asking = None
-
-    async def _read(self, streams: Sequence[Stream]) -> tuple[dict[Stream, Standing], dict[Stream, Exception]]:
-        """Where these streams stand; and those that cannot be read, which are no reason to refuse the others."""
-        known = {stream: self._cached.get(stream) or self._unbegun(stream) for stream in streams}
-        looked_at = asyncio.get_running_loop().time()
-        async with self.connection() as connection:
-            sought = ([stream.id for stream in known], [standing.version for standing in known.values()])
-            cursor = await connection.execute(_TAIL, sought, prepare=True)
-            rows = await cursor.fetchall()
-        tails: dict[int, list[TupleRow]] = {}
-        for row in rows:
-            tails.setdefault(row[0] - 1, []).append(row)
-        unreadable: dict[Stream, Exception] = {}
-        for number, tail in tails.items():
-            stream = streams[number]
-            try:
-                entries = [self.codec.decode(bytes(state), position) for _, state, _, position in tail]
-                if entries[0].kind != stream.kind:
-                    continue  # the id is of something else: of this kind, nothing has begun
-                known[stream] = self._advance(stream, known[stream], entries, [bytes(row[2]) for row in tail])
-                self._keep(stream, known[stream])
-            except Exception as error:
-                unreadable[stream] = error
-        if len(self._looked_at) > self._cached_streams:
-            self._looked_at.clear()
-        self._looked_at.update((stream, looked_at) for stream in streams if stream not in unreadable)
-        return known, unreadable
-
-    def _advance(
-        self, stream: Stream, standing: Standing, entries: Sequence[Entry[Event]], hashes: Sequence[bytes]
-    ) -> Standing:
-        if not entries:
-            return standing
-        evolve, state = self._evolves[stream.kind], standing.state
-        for entry in entries:
-            state = evolve(state, entry)
-        last = entries[-1]
-        return Standing(state, Head(last.version, hashes[-1], last.recorded_at), last.position)
-
-    def _unbegun(self, stream: Stream) -> Standing:
-        return Standing(None, Head(0, genesis(self.codec.ledger, stream.kind, stream.id), None))

@@ -63,26 +63,30 @@ from order_ledger.orders.commands import (
 )
 from order_ledger.orders.decisions import (
     confirming,
-    documents,
+    credit_notes,
     ending,
+    invoices,
     money,
     notes,
     placing,
     problems,
     producing,
     promises,
+    receipts,
+    receiving,
     returns,
     shipping,
     stock,
 )
-from order_ledger.orders.decisions.documents import credits_due, invoice_due
+from order_ledger.orders.decisions.credit_notes import credits_due
 from order_ledger.orders.decisions.exchanges import exchange_order
+from order_ledger.orders.decisions.invoices import invoice_due
 from order_ledger.orders.decisions.placing import order_number
 from order_ledger.orders.decisions.rules import Blockers, Context, Rules, about_anything, nothing
 from order_ledger.orders.events import OrderEvent, RefundGranted
 from order_ledger.orders.order import Order
 from order_ledger.refusals import Blocker, NotFound, Refused
-from order_ledger.rights import commands_of
+from order_ledger.rights.checks import commands_of
 
 __all__ = [
     "AllowedCommand",
@@ -277,19 +281,19 @@ def _rules(command: OrderCommand) -> Rules[Any]:
         case ShipReturn():
             return returns.SHIP_RETURN
         case ReceiveReturn():
-            return returns.RECEIVE_RETURN
+            return receiving.RECEIVE_RETURN
         case ResolveReturn():
-            return returns.RESOLVE_RETURN
+            return receiving.RESOLVE_RETURN
         case AddNote():
             return notes.ADD_NOTE
         case RecordNotification():
             return notes.RECORD_NOTIFICATION
         case IssueInvoice():
-            return documents.ISSUE_INVOICE
+            return invoices.ISSUE_INVOICE
         case IssueCreditNote():
-            return documents.ISSUE_CREDIT_NOTE
+            return credit_notes.ISSUE_CREDIT_NOTE
         case IssueReceipt():
-            return documents.ISSUE_RECEIPT
+            return receipts.ISSUE_RECEIPT
         case _ as never:
             assert_never(never)
 

@@ -1,32 +1,45 @@
 """Orders of their own that are sent in exchange for what came back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
 from order_ledger.amounts import part, part_of
 from order_ledger.entries import Event
-from order_ledger.orders.decisions.placing import order_placed, priced_lines
-from order_ledger.orders.decisions.rules import Context
+from order_ledger.orders.decisions.placing import order_placed, priced_lines, unlisted
+from order_ledger.orders.decisions.rules import Blockers, Context
 from order_ledger.orders.events import ExchangeItem, ExchangeOf, OrderEvent, OrderLine, PaymentRecorded, ReturnResolved
 from order_ledger.orders.lines import Line
 from order_ledger.orders.order import Order
 from order_ledger.values import Address, Contact
 
-__all__ = ["exchange_lines", "exchange_order"]
+__all__ = ["exchange_lines", "exchange_order", "unlisted_in_exchange"]
 
 
 def exchange_lines(order: Order, wanted: Sequence[ExchangeItem], context: Context) -> tuple[OrderLine, ...]:
     """What is sent in exchange: an item of the order at what was paid for it, any other as it is listed today."""
     lines: list[OrderLine] = []
     for item in wanted:
-        known = next((line for line in order.goods if line.ordered.sku == item.sku), None)
-        if known is not None and item.quantity <= known.ordered.quantity:
+        known = _ordered(order, item)
+        if known is not None:
             lines.append(_same_again(known, item.quantity, len(lines) + 1))
         else:
             new = [(item.sku, item.quantity, None)]
             lines += priced_lines(new, order.ship_to_country or "", order.currency, context, len(lines) + 1)
     return tuple(lines)
+
+
+def unlisted_in_exchange(order: Order, wanted: Iterable[ExchangeItem], context: Context) -> Blockers:
+    """Why it cannot be sent in exchange: an item of the order always can, any other as it is listed today."""
+    for item in wanted:
+        if _ordered(order, item) is None:
+            yield from unlisted(item.sku, order.seller.id, order.ship_to_country, context)
+
+
+def _ordered(order: Order, item: ExchangeItem) -> Line | None:
+    """The line of the order that this item is on, if as many were ordered."""
+    known = next((line for line in order.goods if line.ordered.sku == item.sku), None)
+    return known if known is not None and item.quantity <= known.ordered.quantity else None
 
 
 def _same_again(line: Line, quantity: int, number: int) -> OrderLine:

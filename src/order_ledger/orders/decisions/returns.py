@@ -1,90 +1,84 @@
-"""Goods that come back: asked for, approved, on their way, counted, and settled."""
+"""Goods that shall come back: asked for, approved or not, and sent."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from order_ledger.orders.commands import (
     ApproveReturn,
-    ReceiveReturn,
     RejectReturn,
     RequestReturn,
     ResolveReturn,
     ShipReturn,
     WithdrawReturn,
 )
-from order_ledger.orders.decisions.exchanges import exchange_lines
-from order_ledger.orders.decisions.money import cap_of_return
-from order_ledger.orders.decisions.placing import unlisted
+from order_ledger.orders.decisions.exchanges import unlisted_in_exchange
 from order_ledger.orders.decisions.rules import (
-    ZERO,
     Blockers,
     Context,
     Rules,
     blocker,
-    charges_left,
-    grant,
-    gross_of,
-    money_of,
     rejected_or_cancelled,
-    scaled,
-    summed,
     too_many,
     unknown_line,
-    unknown_shipment,
     untraceable,
-    worth_given_back,
 )
 from order_ledger.orders.events import (
     OrderEvent,
-    PaymentRecorded,
     Postage,
-    RefundGranted,
     ReturnApproved,
-    ReturnReceived,
     ReturnRejected,
     ReturnRequested,
-    ReturnResolved,
     ReturnShipped,
     ReturnWithdrawn,
 )
 from order_ledger.orders.lines import Line
 from order_ledger.orders.order import Order
-from order_ledger.orders.shipments import Return
+from order_ledger.orders.shipments import Return, ReturnState
 from order_ledger.values import Organisation, Units
 
 __all__ = [
     "APPROVE_RETURN",
-    "RECEIVE_RETURN",
     "REJECT_RETURN",
     "REQUEST_RETURN",
-    "RESOLVE_RETURN",
     "SHIP_RETURN",
     "WITHDRAW_RETURN",
+    "none_in_state",
+    "not_in_state",
+    "return_is",
 ]
 
 _DAYS_TO_SEND = 14
 _DEFECTS = frozenset(("damaged", "defective", "wrong_item", "not_as_described"))
 """Reasons that the warranty covers: the goods were not as they should be."""
 
-
-def _unknown_return(rma: str) -> Blockers:
-    yield blocker("unknown_return", f"The order has no return {rma}.", item=rma)
+_OfReturn = ApproveReturn | RejectReturn | WithdrawReturn | ResolveReturn
 
 
-def _in_state(order: Order, rma: str, *states: str) -> Blockers:
+def not_in_state(order: Order, rma: str, *states: str) -> Blockers:
+    """This return is in none of these states."""
     known = order.returns.get(rma)
     if known is None:
-        yield from _unknown_return(rma)
+        yield blocker("unknown_return", f"The order has no return {rma}.", item=rma)
     elif known.state not in states:
         what = f"Return {rma} is {known.state.replace('_', ' ')}."
         yield blocker(f"return_{known.state}", what, item=rma)
 
 
-def _any_in_state(order: Order, *states: str) -> Blockers:
+def none_in_state(order: Order, *states: str) -> Blockers:
+    """No return is in any of these states."""
     if not any(known.state in states for known in order.returns.values()):
         wanted = " or ".join(state.replace("_", " ") for state in states)
         yield blocker("no_such_return", f"No return is {wanted}.")
+
+
+def return_is(state: ReturnState) -> Callable[[Order, _OfReturn], bool]:
+    """Whether the return that a command names is in this state already."""
+
+    def is_in_state(order: Order, command: _OfReturn) -> bool:
+        known = order.returns.get(command.rma)
+        return known is not None and known.state == state
+
+    return is_in_state
 
 
 # Requesting
@@ -118,10 +112,7 @@ def _request_asked(order: Order, command: RequestReturn, context: Context) -> Bl
     if command.wanted == "exchange":
         if not command.exchange_for:
             yield blocker("exchange_items_missing", "Say what is wanted in exchange.")
-        for item in command.exchange_for:
-            known = next((line.ordered for line in order.goods if line.ordered.sku == item.sku), None)
-            if known is None or item.quantity > known.quantity:
-                yield from unlisted(item.sku, order.seller.id, order.ship_to_country, context)
+        yield from unlisted_in_exchange(order, command.exchange_for, context)
 
 
 def _too_late(order: Order, line: Line, quantity: int, defective: bool, now: datetime) -> Blockers:
@@ -160,7 +151,7 @@ REQUEST_RETURN = Rules[RequestReturn](
 
 
 def _approve_asked(order: Order, command: ApproveReturn, context: Context) -> Blockers:
-    yield from _in_state(order, command.rma, "requested")
+    yield from not_in_state(order, command.rma, "requested")
     known = order.returns.get(command.rma)
     if known is None:
         return
@@ -215,32 +206,17 @@ def _postage(known: Return | None) -> Postage:
     return "consumer"
 
 
-def _return_is(*states: str) -> "_Is":
-    return _Is(states)
-
-
-class _Is:
-    """Whether the return that a command names is in one of these states already."""
-
-    def __init__(self, states: tuple[str, ...]) -> None:
-        self.states = states
-
-    def __call__(self, order: Order, command: ApproveReturn | RejectReturn | WithdrawReturn | ResolveReturn) -> bool:
-        known = order.returns.get(command.rma)
-        return known is not None and known.state in self.states
-
-
 def _some_requested(order: Order, context: Context) -> Blockers:
-    return _any_in_state(order, "requested")
+    return none_in_state(order, "requested")
 
 
 APPROVE_RETURN = Rules[ApproveReturn](
-    events=_approve, asked=_approve_asked, overview=_some_requested, repeated=_return_is("approved")
+    events=_approve, asked=_approve_asked, overview=_some_requested, repeated=return_is("approved")
 )
 
 
 def _reject_asked(order: Order, command: RejectReturn, context: Context) -> Blockers:
-    return _in_state(order, command.rma, "requested")
+    return not_in_state(order, command.rma, "requested")
 
 
 def _reject(order: Order, command: RejectReturn, context: Context) -> tuple[OrderEvent, ...]:
@@ -248,16 +224,16 @@ def _reject(order: Order, command: RejectReturn, context: Context) -> tuple[Orde
 
 
 REJECT_RETURN = Rules[RejectReturn](
-    events=_reject, asked=_reject_asked, overview=_some_requested, repeated=_return_is("rejected")
+    events=_reject, asked=_reject_asked, overview=_some_requested, repeated=return_is("rejected")
 )
 
 
 def _withdraw_asked(order: Order, command: WithdrawReturn, context: Context) -> Blockers:
     known = order.returns.get(command.rma)
     if context.role != "ledger":
-        yield from _in_state(order, command.rma, "requested", "approved")
+        yield from not_in_state(order, command.rma, "requested", "approved")
         return
-    yield from _in_state(order, command.rma, "approved")
+    yield from not_in_state(order, command.rma, "approved")
     if known is not None and known.send_by is not None and context.today(order.zone) <= known.send_by:
         yield blocker("too_early", f"The goods may be sent until {known.send_by}.", item=command.rma)
 
@@ -267,11 +243,11 @@ def _withdraw(order: Order, command: WithdrawReturn, context: Context) -> tuple[
 
 
 def _some_not_sent(order: Order, context: Context) -> Blockers:
-    return _any_in_state(order, "requested", "approved")
+    return none_in_state(order, "requested", "approved")
 
 
 WITHDRAW_RETURN = Rules[WithdrawReturn](
-    events=_withdraw, asked=_withdraw_asked, overview=_some_not_sent, repeated=_return_is("withdrawn")
+    events=_withdraw, asked=_withdraw_asked, overview=_some_not_sent, repeated=return_is("withdrawn")
 )
 
 
@@ -279,7 +255,7 @@ WITHDRAW_RETURN = Rules[WithdrawReturn](
 
 
 def _ship_asked(order: Order, command: ShipReturn, context: Context) -> Blockers:
-    yield from _in_state(order, command.rma, "approved", "on_its_way", "received")
+    yield from not_in_state(order, command.rma, "approved", "on_its_way", "received")
     yield from untraceable(command.carrier, command.tracking_number, command.tracking_url, None)
 
 
@@ -305,161 +281,7 @@ def _already_sent(order: Order, command: ShipReturn) -> bool:
 
 
 def _some_approved(order: Order, context: Context) -> Blockers:
-    return _any_in_state(order, "approved", "on_its_way", "received")
+    return none_in_state(order, "approved", "on_its_way", "received")
 
 
 SHIP_RETURN = Rules[ShipReturn](events=_ship, asked=_ship_asked, overview=_some_approved, repeated=_already_sent)
-
-
-# Receiving
-
-
-def _receive_asked(order: Order, command: ReceiveReturn, context: Context) -> Blockers:
-    if (command.rma is None) == (command.shipment is None):
-        yield blocker("return_or_shipment", "Name the return, or the shipment that came back undelivered.")
-        return
-    counted = tuple(Units(line.line, line.quantity) for line in command.lines)
-    if command.rma is not None:
-        yield from _in_state(order, command.rma, "approved", "on_its_way", "received")
-        known = order.returns.get(command.rma)
-        if known is not None:
-            yield from _more_than(order, counted, known.approved, known.received, "more_than_approved", "approved")
-        return
-    shipment = order.shipments.get(command.shipment) if command.shipment is not None else None
-    if shipment is None or shipment.rma is not None:
-        yield unknown_shipment(command.shipment)
-        return
-    if shipment.delivered:
-        yield blocker("already_delivered", "That shipment was delivered: it comes back under a return.", "consumer")
-    yield from _more_than(order, counted, shipment.shipped, shipment.came_back, "more_than_shipped", "shipped")
-
-
-def _more_than(
-    order: Order,
-    counted: tuple[Units, ...],
-    expected: Mapping[int, int],
-    before: Mapping[int, int],
-    code: str,
-    what: str,
-) -> Blockers:
-    return too_many(
-        order,
-        counted,
-        lambda line: expected.get(line.line, 0) - before.get(line.line, 0),
-        code,
-        f"Of line {{line}}, {{most}} that were {what} can still come back, not {{asked}}.",
-    )
-
-
-def _receive(order: Order, command: ReceiveReturn, context: Context) -> tuple[OrderEvent, ...]:
-    return (ReturnReceived(rma=command.rma, shipment=command.shipment, lines=command.lines, evidence=command.evidence),)
-
-
-def _something_on_its_way(order: Order, context: Context) -> Blockers:
-    undelivered = any(known.rma is None and not known.delivered for known in order.shipments.values())
-    if not undelivered:
-        yield from _any_in_state(order, "approved", "on_its_way", "received")
-
-
-RECEIVE_RETURN = Rules[ReceiveReturn](events=_receive, asked=_receive_asked, overview=_something_on_its_way)
-
-
-# Settling
-
-
-def _resolve_asked(order: Order, command: ResolveReturn, context: Context) -> Blockers:
-    yield from _in_state(order, command.rma, "received")
-    known = order.returns.get(command.rma)
-    if known is None:
-        return
-    settled = summed(Units(line.line, line.quantity) for line in command.lines)
-    for number in sorted({*settled, *known.received}):
-        counted = known.received.get(number, 0)
-        if settled.get(number, 0) > counted:
-            what = f"Of line {number}, {counted} came back, not {settled[number]}."
-            yield blocker("more_than_received", what, "warehouse", line=number)
-        elif settled.get(number, 0) < counted:
-            what = f"Say what becomes of all {counted} of line {number} that came back."
-            yield blocker("not_all_settled", what, line=number)
-    hows = {line.how for line in command.lines}
-    if "send_back" in hows and command.sent_back is None:
-        yield blocker("tracking_missing", "What is sent back to the consumer needs its parcel.")
-    if "exchange" in hows:
-        if not known.exchange_for:
-            yield blocker("exchange_items_missing", "The consumer did not say what is wanted in exchange.", "consumer")
-        for item in known.exchange_for:
-            same = next((line.ordered for line in order.goods if line.ordered.sku == item.sku), None)
-            if same is None or item.quantity > same.quantity:
-                yield from unlisted(item.sku, order.seller.id, order.ship_to_country, context)
-    if command.amount is not None:
-        if command.amount.currency != order.currency:
-            yield blocker("wrong_currency", f"The order is in {order.currency}.")
-        elif command.amount.amount > (cap := min(cap_of_return(order, command.rma), order.refundable)):
-            yield blocker("more_than_owed", f"{cap} is owed for this return, not {command.amount.amount}.")
-
-
-def _resolve(order: Order, command: ResolveReturn, context: Context) -> tuple[OrderEvent, ...]:
-    exchanged = summed(Units(line.line, line.quantity) for line in command.lines if line.how == "exchange")
-    back = summed(Units(line.line, line.quantity) for line in command.lines if line.how != "send_back")
-    back = {line: quantity for line, quantity in back.items() if line in order.lines}
-    refunds = _refund(order, command, back)
-    exchange_order = (command.exchange_order or context.id_for("exchange")) if exchanged else None
-    resolved = ReturnResolved(
-        rma=command.rma,
-        lines=command.lines,
-        refund=refunds[0].refund if refunds else None,
-        exchange_order=exchange_order,
-        sent_back=command.sent_back,
-    )
-    if exchange_order is None or not refunds or command.rma not in order.returns:
-        return (resolved, *refunds)
-    return (resolved, *refunds, *_exchange(order, command, refunds[0], exchange_order, context))
-
-
-def _refund(order: Order, command: ResolveReturn, back: dict[int, int]) -> tuple[RefundGranted, ...]:
-    """What goes back: the worth of the units (and of the charges), or less where so decided, as far as it was paid."""
-    if not back:
-        return ()
-    worth = worth_given_back(order, {**back, **charges_left(order)} if command.refund_charges else back)
-    if command.amount is not None and command.amount.amount < gross_of(worth):
-        worth = scaled(worth, command.amount)
-    asked = gross_of(worth) if command.amount is None else command.amount.amount
-    costs = max(order.total.amount - asked, ZERO)
-    return grant(order, "return", command.rma, worth, min(asked, order.due_back(costs)))
-
-
-def _exchange(
-    order: Order, command: ResolveReturn, refund: RefundGranted, exchange_order: UUID, context: Context
-) -> tuple[PaymentRecorded, ...]:
-    """The refund, paid by what is sent in exchange: as much of it as the exchange order costs."""
-    known = order.returns[command.rma]
-    costs = sum((line.gross.amount for line in exchange_lines(order, known.exchange_for, context)), ZERO)
-    amount = min(refund.amount.amount, costs)
-    if amount <= 0:
-        return ()
-    return (
-        PaymentRecorded(
-            payment=context.id_for("exchange-refunded"),
-            kind="refunded",
-            amount=money_of(order, amount),
-            method="exchange",
-            provider="ledger",
-            reference=str(exchange_order),
-            of=None,
-            refund=refund.refund,
-            instalments=None,
-            account_hint=None,
-        ),
-    )
-
-
-def _some_received(order: Order, context: Context) -> Blockers:
-    return _any_in_state(order, "received")
-
-
-RESOLVE_RETURN = Rules[ResolveReturn](
-    events=_resolve,
-    asked=_resolve_asked,
-    overview=_some_received,
-    repeated=_return_is("resolved"),
-)

@@ -1,0 +1,46 @@
+"""Connections to read with, shared by all that one process does at a time."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from order_ledger.refusals import Unavailable
+
+
+class Pool:
+    """Lends connections in autocommit to one process, `size` at a time. Use it as an async context manager."""
+
+    def __init__(self, url: str, *, size: int = 4) -> None:
+        self._connections: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=size,
+            open=False,
+            timeout=5,
+            reconnect_timeout=5,  # then the next who asks tries at once, where the pool would wait ever longer
+            kwargs={"autocommit": True, "application_name": "order-ledger reader"},
+        )
+
+    async def __aenter__(self) -> "Pool":
+        await self._connections.open()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self._connections.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        """A connection to read with; raises `Unavailable` while the database is away."""
+        try:
+            async with self._connections.connection() as connection:
+                yield connection
+        except PoolTimeout as error:
+            raise Unavailable() from error
+        except psycopg.OperationalError as error:
+            # Where one connection is lost the others usually are: find out now, not one refusal after the other.
+            await self._connections.check()
+            raise Unavailable() from error

@@ -1,0 +1,1 @@
+"""Who may do what: the tables that say so, and the checks that read them."""
