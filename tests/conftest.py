@@ -5,6 +5,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import LiteralString
@@ -15,6 +16,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from order_ledger.journal.migrations import migrate
 from order_ledger.postgres import server_for
 from order_ledger.settings import Settings
 
@@ -44,20 +46,33 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def _template(postgres_url: str) -> Iterator[str]:
-    """An empty database to copy, which nobody connects to: a template in use cannot be copied."""
+def _empty_ledger(postgres_url: str) -> Iterator[str]:
+    """An empty ledger to copy, which nobody is connected to: a template in use cannot be copied."""
     name = f"ledger_test_{os.getpid()}_template"
     _administer(postgres_url, "CREATE DATABASE {}", name)
+    migrate(make_url(postgres_url, name))
     yield name
     _administer(postgres_url, "DROP DATABASE {}", name)
 
 
 @pytest.fixture
-def database(postgres_url: str, _template: str) -> Iterator[str]:
-    """The URL of an empty database of this test's own, gone after it with whoever is still connected."""
+def ledger_url(postgres_url: str, _empty_ledger: str) -> Iterator[str]:
+    """The URL of a database of this test's own that holds an empty ledger, gone after it with whoever is connected."""
+    with _own_database(postgres_url, _empty_ledger) as url:
+        yield url
+
+
+@pytest.fixture
+def database(postgres_url: str) -> Iterator[str]:
+    """The same of a database that holds nothing yet."""
+    with _own_database(postgres_url, "template0") as url:
+        yield url
+
+
+@contextmanager
+def _own_database(postgres_url: str, template: str) -> Iterator[str]:
     name = f"ledger_test_{os.getpid()}_{next(_numbers)}"
-    # Copied as files: the log of a database copied page by page would be most of what a test writes.
-    _administer(postgres_url, "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, _template)
+    _administer(postgres_url, "CREATE DATABASE {} TEMPLATE {}", name, template)
     yield make_url(postgres_url, name)
     _administer(postgres_url, "DROP DATABASE {} WITH (FORCE)", name)
 

@@ -18,7 +18,6 @@ from psycopg.rows import TupleRow
 
 from order_ledger.following.lag import wait_for
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import MasterKey
 from order_ledger.values import Units
 from tests.api.conftest import free_port
@@ -125,10 +124,10 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_projection_in_ten_minutes(checkout: Path, database: str) -> None:
+def test_a_projection_in_ten_minutes(checkout: Path, ledger_url: str) -> None:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")},
-        "LEDGER_DATABASE_URL": database,
+        "LEDGER_DATABASE_URL": ledger_url,
         "LEDGER_HOME": str(checkout / "home"),
         "PYTHONPATH": f"{checkout}{os.pathsep}{PROJECT}",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -139,15 +138,13 @@ def test_a_projection_in_ten_minutes(checkout: Path, database: str) -> None:
         env=environment, cwd=checkout, capture_output=True, text=True,
     )  # fmt: skip
     assert "2 passed" in tested.stdout, tested.stdout + tested.stderr
-
-    migrate(database)
-    with Journal(database, MasterKey(os.urandom(32))) as journal:
+    with Journal(ledger_url, MasterKey(os.urandom(32))) as journal:
         writing = Writing(journal)
         writing.write(an_id("order"), placed(), shipped(Units(1, 1)))
         position = writing.write(an_id("another"), placed("A-2"), shipped(Units(1, 2), shipment=SHIPMENTS[1]))
     following = subprocess.Popen(written("projection", "").split(), env=environment, stderr=subprocess.PIPE, text=True)
     try:
-        with psycopg.connect(database, autocommit=True) as connection:
+        with psycopg.connect(ledger_url, autocommit=True) as connection:
             assert _reached(connection, position)
             assert connection.execute(written("sql", "question").encode()).fetchall() == [("ups", 2)]
     finally:

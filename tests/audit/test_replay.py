@@ -13,12 +13,11 @@ from order_ledger.audit.replay import replay
 from order_ledger.entries import By, Cause, CommandRef, Event, Fact, Kind
 from order_ledger.journal.contacts import remember_contact_now
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import MasterKey
 from order_ledger.orders.events import OrderHeld
 from order_ledger.values import unsealed
 from tests import examples
-from tests.cli.test_read_models import Ran
+from tests.commands import Ran
 
 ONE, OTHER = examples.uuid(1), examples.uuid(2)
 MASTER = bytes(range(32))
@@ -27,9 +26,8 @@ MONDAY, TUESDAY, WEDNESDAY = (datetime(2026, 11, day, 9, tzinfo=UTC) for day in 
 
 
 @pytest.fixture
-def journal(database: str) -> Iterator[Journal]:
-    migrate(database)
-    with Journal(database, MasterKey(MASTER)) as journal:
+def journal(ledger_url: str) -> Iterator[Journal]:
+    with Journal(ledger_url, MasterKey(MASTER)) as journal:
         append(journal, ONE, examples.CONSUMER, PLACED, MONDAY)
         append(journal, ONE, examples.OWNER, examples.CONFIRMED, WEDNESDAY)
         append(journal, ONE, examples.SERVICE, OrderHeld(), TUESDAY, "payment", "She never paid before.")

@@ -11,21 +11,19 @@ import pytest
 from order_ledger.audit.verify import Verified, verify
 from order_ledger.entries import By, Cause, CommandRef, Event, Fact, Kind
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import MasterKey
 from order_ledger.orders.events import OrderCancelled
 from order_ledger.stock.events import StockReceived
 from tests import examples
-from tests.cli.test_read_models import Ran
+from tests.commands import Ran
 
 ONE, OTHER, STOCK = examples.uuid(1), examples.uuid(2), examples.uuid(3)
 HISTORY = (examples.BOOK_PLACED, examples.CONFIRMED, OrderCancelled())
 
 
 @pytest.fixture
-def journal(database: str) -> Iterator[Journal]:
-    migrate(database)
-    with Journal(database, MasterKey(bytes(range(32)))) as journal:
+def journal(ledger_url: str) -> Iterator[Journal]:
+    with Journal(ledger_url, MasterKey(bytes(range(32)))) as journal:
         append(journal, "order", ONE, *HISTORY)
         append(journal, "order", OTHER, *HISTORY)
         append(journal, "stock", STOCK, StockReceived(5, "first"))
@@ -67,9 +65,8 @@ def test_all_is_as_it_was_written(journal: Journal) -> None:
     assert verified(journal) == Verified(7, 2, [])
 
 
-def test_an_empty_journal(database: str) -> None:
-    migrate(database)
-    with Journal(database, MasterKey(bytes(range(32)))) as journal:
+def test_an_empty_journal(ledger_url: str) -> None:
+    with Journal(ledger_url, MasterKey(bytes(range(32)))) as journal:
         assert verified(journal) == Verified(0, 0, [])
 
 

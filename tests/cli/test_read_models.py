@@ -4,61 +4,27 @@ import csv
 import io
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
 from order_ledger.following.projections import names
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import MasterKey
 from order_ledger.orders.events import OrderCancelled
 from order_ledger.orders.order import STATES
+from tests.commands import Ran
 from tests.following.histories import an_id, placed
 from tests.following.writing import Writing
 
 ORDER = an_id("order")
 
 
-class Ran:
-    """A command that ran to its end."""
-
-    def __init__(self, url: str | None, *command: str, **environment: str) -> None:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
-        given = {"LEDGER_DATABASE_URL": url} if url is not None else {}
-        done = subprocess.run(
-            [sys.executable, "-m", "order_ledger", *command],
-            env={**kept, **given, **environment, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"},
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
-        self.out, self.err, self.code = done.stdout, done.stderr, done.returncode
-
-    @property
-    def document(self) -> Any:
-        """What stdout holds: one JSON document."""
-        assert self.code == 0, self.err
-        return json.loads(self.out)
-
-    def failed_saying(self, why: str, code: int = 1) -> None:
-        assert (self.code, self.out) == (code, "")
-        assert why in self.err
-        assert "Traceback" not in self.err
-        if code == 1:
-            assert self.err.startswith("order-ledger: ")
-            assert len(self.err.splitlines()) == 1
-
-
 @pytest.fixture
-def writing(database: str) -> Iterator[Writing]:
-    migrate(database)
-    journal = Journal(database, MasterKey(os.urandom(32)))
+def writing(ledger_url: str) -> Iterator[Writing]:
+    journal = Journal(ledger_url, MasterKey(os.urandom(32)))
     yield Writing(journal)
     journal.close()
 

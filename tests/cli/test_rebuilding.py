@@ -16,10 +16,9 @@ from order_ledger.following.live import Follower
 from order_ledger.following.projections import find
 from order_ledger.following.swapping import alone
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import MasterKey
 from order_ledger.orders.events import OrderCancelled
-from tests.cli.test_read_models import Ran
+from tests.commands import Ran
 from tests.following.comparing import differing_bytes
 from tests.following.histories import START, an_id, placed
 from tests.following.writing import Writing
@@ -28,9 +27,8 @@ ORDERS = [an_id(f"order {number}") for number in range(150)]
 
 
 @pytest.fixture
-def writing(database: str) -> Iterator[Writing]:
-    migrate(database)
-    journal = Journal(database, MasterKey(os.urandom(32)))
+def writing(ledger_url: str) -> Iterator[Writing]:
+    journal = Journal(ledger_url, MasterKey(os.urandom(32)))
     yield Writing(journal)
     journal.close()
 

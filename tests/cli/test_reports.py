@@ -10,7 +10,8 @@ from order_ledger.items.item import item_id, stock_id
 from order_ledger.orders.events import OrderConfirmed
 from order_ledger.policies.engine.finding import names as policies
 from order_ledger.stock.events import StockReceived
-from tests.cli.test_read_models import ORDER, Ran, writing
+from tests.cli.test_read_models import ORDER, writing
+from tests.commands import Ran
 from tests.examples import BOOK_PLACED, CONFIRMED, paid, shipped
 from tests.following.histories import SELLER, START, placed
 from tests.following.writing import Writing

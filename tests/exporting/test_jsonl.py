@@ -21,7 +21,7 @@ from order_ledger.journal.names import EVENTS, UPCASTERS
 from order_ledger.journal.sealing import MasterKey
 from order_ledger.orders.events import OrderHeld, OrderReleased
 from tests import examples
-from tests.cli.test_read_models import Ran
+from tests.commands import Ran
 from tests.conftest import make_url
 
 ROWS = (
@@ -31,10 +31,9 @@ ROWS = (
 
 
 @pytest.fixture
-def journal(database: str) -> Iterator[Journal]:
+def journal(ledger_url: str) -> Iterator[Journal]:
     """Two orders, whose entries take turns."""
-    migrate(database)
-    with Journal(database, MasterKey(bytes(range(32)))) as journal:
+    with Journal(ledger_url, MasterKey(bytes(range(32)))) as journal:
         for event in (examples.BOOK_PLACED, OrderHeld(), OrderReleased()):
             for stream in (examples.uuid(1), examples.uuid(2)):
                 cause = Cause(By(None, "ledger"), "policy", CommandRef(stream, "example"))

@@ -23,7 +23,7 @@ from order_ledger.exporting.ocel import FORMS, Exported, export_ocel
 from order_ledger.exporting.ocel.telling import OBJECTS, Telling, attributes_of
 from order_ledger.journal.codec import Unreadable
 from order_ledger.journal.names import EVENTS
-from tests.cli.test_read_models import Ran
+from tests.commands import Ran
 from tests.exporting.histories import ADA, ENTRIES, ORDER, STOCK, STOOL
 from tests.following.histories import SELLER, SHIPMENTS, WAREHOUSE, an_id, entries_of, random_history
 from tests.following.writing import Writing

@@ -20,7 +20,7 @@ from order_ledger.following.live import Follower
 from order_ledger.following.projections import find, names
 from order_ledger.journal.copying import copy_in
 from order_ledger.orders.events import OrderHeld
-from tests.cli.test_read_models import Ran
+from tests.commands import Ran
 from tests.exporting.histories import ENTRIES, ORDER
 from tests.following.histories import an_id
 from tests.following.writing import Writing

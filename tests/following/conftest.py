@@ -9,15 +9,13 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import MasterKey
 from tests.following.writing import Writing
 
 
 @pytest.fixture
-def journal(database: str) -> Iterator[Journal]:
-    migrate(database)
-    journal = Journal(database, MasterKey(os.urandom(32)))
+def journal(ledger_url: str) -> Iterator[Journal]:
+    journal = Journal(ledger_url, MasterKey(os.urandom(32)))
     yield journal
     journal.close()
 

@@ -28,7 +28,6 @@ from order_ledger.following.ranges import cut
 from order_ledger.following.rebuilding import compare_copies, rebuild
 from order_ledger.following.swapping import Differing, Pair, Refused, Swapped, alone, choose_side, drop
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.orders.events import NoteAdded
 from tests.following import toys
 from tests.following.comparing import differing_bytes
@@ -588,10 +587,9 @@ def _followers(connection: Connection[TupleRow]) -> int:
     return int(row[0])
 
 
-def test_a_process_that_fails_says_why_and_that_it_goes_on(database: str, tmp_path: Path) -> None:
+def test_a_process_that_fails_says_why_and_that_it_goes_on(ledger_url: str, tmp_path: Path) -> None:
     """Its own words reach the one that started it, and the other processes are ended."""
-    migrate(database)
-    with psycopg.connect(database, autocommit=True) as connection:
+    with psycopg.connect(ledger_url, autocommit=True) as connection:
         installing.install(connection, find("order_status"))
     with pytest.raises(Interrupted, match=r'"range" does not exist.* Rebuild again: it goes on'):
-        build_ranges(database, find("order_status"), "order_status", Cut(until=0), 2, lambda done, of: None)
+        build_ranges(ledger_url, find("order_status"), "order_status", Cut(until=0), 2, lambda done, of: None)

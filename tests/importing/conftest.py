@@ -7,15 +7,13 @@ import pytest
 
 from order_ledger.importing.running import Target
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import master_key
 
 
 @pytest.fixture
-def target(database: str, tmp_path: Path) -> Target:
+def target(ledger_url: str, tmp_path: Path) -> Target:
     """An empty ledger of this test's own."""
-    migrate(database)
-    return Target(database, tmp_path / "home")
+    return Target(ledger_url, tmp_path / "home")
 
 
 @pytest.fixture

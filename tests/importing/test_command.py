@@ -14,8 +14,7 @@ import pytest
 
 from order_ledger.importing.olist import ITEMS, PAYMENTS, open_files
 from order_ledger.importing.running import Interrupted, Target, import_files
-from order_ledger.journal.migrations import migrate
-from tests.cli.test_read_models import Ran
+from tests.commands import Ran
 from tests.importing.sources import order, whole, write, write_file
 
 EVENTS = "SELECT count(*), count(DISTINCT originator_id) FROM journal.entry"
@@ -88,11 +87,10 @@ def test_refused_with_another_master_key(database: str, folder: Path, tmp_path: 
         )
 
 
-def test_killed_in_the_middle_it_completes_when_run_again(database: str, folder: Path, home: str) -> None:
+def test_killed_in_the_middle_it_completes_when_run_again(ledger_url: str, folder: Path, home: str) -> None:
     whole(folder, 6_000)
-    migrate(database)
-    killed = start(database, folder, home)
-    with psycopg.connect(database, autocommit=True) as connection:
+    killed = start(ledger_url, folder, home)
+    with psycopg.connect(ledger_url, autocommit=True) as connection:
         deadline = time.monotonic() + 60
         while (some := connection.execute(EVENTS).fetchone()) == (0, 0):
             assert time.monotonic() < deadline and killed.poll() is None, "nothing was imported in time"
@@ -103,19 +101,18 @@ def test_killed_in_the_middle_it_completes_when_run_again(database: str, folder:
         some = connection.execute(EVENTS).fetchone()
         assert some is not None and 0 < some[1] < 6_000, "it was to be killed in the middle"
         assert some[0] == 5 * some[1], "every order is there whole, or not at all"
-        done = Ran(database, "import", "olist", str(folder), "--json", LEDGER_HOME=home).document
+        done = Ran(ledger_url, "import", "olist", str(folder), "--json", LEDGER_HOME=home).document
         assert (done["orders"], done["unchanged"], done["events"]) == (6_000, some[1], 5 * (6_000 - some[1]))
         assert connection.execute(EVENTS).fetchone() == (30_000, 6_000)
-    assert Ran(database, "audit", "verify", "--json", LEDGER_HOME=home).document == {
+    assert Ran(ledger_url, "audit", "verify", "--json", LEDGER_HOME=home).document == {
         "entries": 30_000, "orders": 6_000, "broken": []
     }  # fmt: skip
 
 
-def test_says_so_when_the_database_goes_away(database: str, folder: Path, home: str) -> None:
+def test_says_so_when_the_database_goes_away(ledger_url: str, folder: Path, home: str) -> None:
     whole(folder, 6_000)
-    migrate(database)
-    importing = start(database, folder, home)
-    with psycopg.connect(database, autocommit=True) as connection:
+    importing = start(ledger_url, folder, home)
+    with psycopg.connect(ledger_url, autocommit=True) as connection:
         ended = 0
         while importing.poll() is None and not ended:
             (ended,) = connection.execute(
@@ -126,9 +123,8 @@ def test_says_so_when_the_database_goes_away(database: str, folder: Path, home: 
     assert importing.returncode == 1 and "Run the import again" in said
 
 
-def test_a_process_that_is_killed_is_noticed(database: str, folder: Path, tmp_path: Path) -> None:
+def test_a_process_that_is_killed_is_noticed(ledger_url: str, folder: Path, tmp_path: Path) -> None:
     whole(folder, 3_000)
-    migrate(database)
 
     def kill_one(done: int, orders: int) -> None:
         # Those that the import started, and no process of another test.
@@ -137,7 +133,7 @@ def test_a_process_that_is_killed_is_noticed(database: str, folder: Path, tmp_pa
         os.kill(killed.pid, signal.SIGKILL)
 
     with pytest.raises(Interrupted, match="ended early"):
-        import_files(open_files(folder), Target(database, tmp_path), jobs=2, told=kill_one)
+        import_files(open_files(folder), Target(ledger_url, tmp_path), jobs=2, told=kill_one)
 
 
 def start(database: str, folder: Path, home: str) -> "subprocess.Popen[str]":

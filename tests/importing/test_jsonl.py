@@ -16,7 +16,7 @@ from order_ledger.journal.journal import Journal
 from order_ledger.parties.events import OrganisationRegistered
 from tests import examples
 from tests.audit.test_verify import verified
-from tests.cli.test_read_models import Ran
+from tests.commands import Ran
 
 ORDER = examples.uuid(1)
 PLACE = {

@@ -5,17 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import MasterKey
 
 MASTER = MasterKey(bytes(range(32)))
-
-
-@pytest.fixture
-def ledger_url(database: str) -> str:
-    """The URL of a database that holds an empty ledger."""
-    migrate(database)
-    return database
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -61,12 +62,28 @@ def own_server() -> Iterator[str]:
 @pytest.fixture
 def own_ledger(own_server: str) -> Iterator[str]:
     """A ledger in a cluster that is ours alone."""
+    with made_ledger(own_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def refusing_ledger(own_server: str) -> Iterator[str]:
+    """The same with a read model, for all that is refused: so it stays what it is."""
+    with made_ledger(own_server) as url:
+        with psycopg.connect(url, autocommit=True) as owner:
+            owner.execute("CREATE SCHEMA seen; CREATE TABLE seen.orders (stream uuid)")
+            grant_read_model(owner, "seen")
+        yield url
+
+
+@contextmanager
+def made_ledger(server: str) -> Iterator[str]:
     name = f"ledger_{uuid4().hex}"
-    administer(own_server, "CREATE DATABASE {}", name)
-    url = make_url(own_server, name)
+    administer(server, "CREATE DATABASE {}", name)
+    url = make_url(server, name)
     migrate(url)
     yield url
-    administer(own_server, "DROP DATABASE {} WITH (FORCE)", name)
+    administer(server, "DROP DATABASE {} WITH (FORCE)", name)
 
 
 def administer(url: str, statement: str, *names: str) -> None:
@@ -207,8 +224,8 @@ def insert(connection: Connection[TupleRow]) -> None:
         "SET session_replication_role = replica",
     ],
 )
-def test_no_role_changes_what_is_permanent(own_ledger: str, role: DatabaseRole, statement: str) -> None:
-    with connected(own_ledger, role) as connection, pytest.raises(InsufficientPrivilege):
+def test_no_role_changes_what_is_permanent(refusing_ledger: str, role: DatabaseRole, statement: str) -> None:
+    with connected(refusing_ledger, role) as connection, pytest.raises(InsufficientPrivilege):
         connection.execute(statement.encode())
 
 
@@ -238,11 +255,8 @@ def test_no_role_changes_what_is_permanent(own_ledger: str, role: DatabaseRole, 
         ("order_ledger_reader", "SELECT pg_try_advisory_xact_lock(1, 2)"),
     ],
 )
-def test_a_role_does_not_do_the_work_of_another(own_ledger: str, role: DatabaseRole, statement: str) -> None:
-    with psycopg.connect(own_ledger, autocommit=True) as owner:
-        owner.execute("CREATE SCHEMA seen; CREATE TABLE seen.orders (stream uuid)")
-        grant_read_model(owner, "seen")
-    with connected(own_ledger, role) as connection, pytest.raises(InsufficientPrivilege):
+def test_a_role_does_not_do_the_work_of_another(refusing_ledger: str, role: DatabaseRole, statement: str) -> None:
+    with connected(refusing_ledger, role) as connection, pytest.raises(InsufficientPrivilege):
         connection.execute(statement.encode())
 
 

@@ -25,7 +25,6 @@ from hypothesis.stateful import (
 from order_ledger.entries import By
 from order_ledger.items.item import Item
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import MasterKey
 from order_ledger.orders import commands as ask
 from order_ledger.orders.events import (
@@ -899,10 +898,9 @@ class Orders(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def orders(database: str) -> Iterator[type[Orders]]:
+def orders(ledger_url: str) -> Iterator[type[Orders]]:
     """The machine on a journal of its own, and on a second one as another process has it."""
-    migrate(database)
-    with Journal(database, MASTER) as journal, Journal(database, MASTER) as rival:
+    with Journal(ledger_url, MASTER) as journal, Journal(ledger_url, MASTER) as rival:
         yield type("OrdersHere", (Orders,), {"journal": journal, "rival": rival})
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import MasterKey
 from tests.policies.shop import Shop
 
@@ -13,9 +12,8 @@ MASTER = MasterKey(bytes(range(32)))
 
 
 @pytest.fixture
-def journal(database: str) -> Iterator[Journal]:
-    migrate(database)
-    with Journal(database, MASTER) as journal:
+def journal(ledger_url: str) -> Iterator[Journal]:
+    with Journal(ledger_url, MASTER) as journal:
         yield journal
 
 

@@ -3,7 +3,7 @@
 from order_ledger.policies.engine import status
 from order_ledger.policies.engine.finding import names
 from order_ledger.policies.engine.running import begin
-from tests.cli.test_read_models import Ran
+from tests.commands import Ran
 from tests.examples import BOOK_PLACED, CONFIRMED, shipped
 from tests.policies.shop import Shop
 

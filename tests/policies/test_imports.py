@@ -8,7 +8,6 @@ import pytest
 from order_ledger.importing.olist import open_files
 from order_ledger.importing.running import Target, import_files
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import master_key
 from order_ledger.policies.engine import cases, status
 from order_ledger.policies.engine.finding import find, names
@@ -17,12 +16,11 @@ from tests.importing.sources import customer, item, order, payment, whole, write
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_policy_answers_nothing_of_an_import(name: str, database: str, tmp_path: Path) -> None:
-    migrate(database)
+def test_a_policy_answers_nothing_of_an_import(name: str, ledger_url: str, tmp_path: Path) -> None:
     home, folder, again = tmp_path / "home", tmp_path / "one", tmp_path / "two"
     folder.mkdir()
     again.mkdir()
-    imported = import_files(open_files(whole(folder, 12), "UTC"), Target(database, home), jobs=1)
+    imported = import_files(open_files(whole(folder, 12), "UTC"), Target(ledger_url, home), jobs=1)
     several = write(
         again,
         [order("o-x", "canceled"), order("o-y", "shipped", arrived=""), order("o-z", "unavailable")],
@@ -30,9 +28,9 @@ def test_a_policy_answers_nothing_of_an_import(name: str, database: str, tmp_pat
         [payment("o-x"), payment("o-y"), payment("o-y", "2", "3.00", "voucher")],
         [customer()],
     )
-    import_files(open_files(several, "UTC"), Target(database, home), jobs=1)
+    import_files(open_files(several, "UTC"), Target(ledger_url, home), jobs=1)
     assert imported.orders == 12
-    with Journal(database, master_key(home)) as journal, psycopg.connect(database, autocommit=True) as connection:
+    with Journal(ledger_url, master_key(home)) as journal, psycopg.connect(ledger_url, autocommit=True) as connection:
         before = _entries(connection)
         runner = Runner(journal, find(name))
         runner.prepare(connection, begin_at=1)

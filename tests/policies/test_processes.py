@@ -16,7 +16,7 @@ from psycopg.errors import InsufficientPrivilege
 
 from order_ledger.journal.database_roles import as_role
 from order_ledger.policies.engine import status
-from tests.cli.test_read_models import Ran
+from tests.commands import Ran
 from tests.examples import BOOK_PLACED, CONFIRMED, paid, shipped
 from tests.policies.shop import Shop, gapless
 

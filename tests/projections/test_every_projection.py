@@ -13,7 +13,6 @@ from order_ledger.following.live import Follower
 from order_ledger.following.projections import find, names
 from order_ledger.items.item import item_id, stock_id
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import MasterKey
 from order_ledger.orders.events import OrderEvent
 from order_ledger.stock.events import StockReceived
@@ -26,18 +25,17 @@ _ORDERS = 30
 
 
 @pytest.mark.parametrize("name", names())
-def test_followed_in_small_batches_its_rows_are_those_of_one_fold(name: str, database: str) -> None:
-    migrate(database)
+def test_followed_in_small_batches_its_rows_are_those_of_one_fold(name: str, ledger_url: str) -> None:
     projection, random = find(name), Random(11)
     histories = [(an_id(f"order {number}"), random_history(random)) for number in range(_ORDERS)]
-    with Journal(database, MasterKey(os.urandom(32))) as journal:
+    with Journal(ledger_url, MasterKey(os.urandom(32))) as journal:
         writing = Writing(journal)
         writing.write(item_id(SELLER.id, "STOOL"), LISTED, kind="item")
         writing.write(stock_id(SELLER.id, "STOOL"), StockReceived(9, "DN-1"), reserved(5), kind="stock")
         position = writing.write_all(list(_taking_turns(histories)))
         codec = journal.codec
-    with psycopg.connect(database, autocommit=True) as connection:
-        _follow(database, projection, position)
+    with psycopg.connect(ledger_url, autocommit=True) as connection:
+        _follow(ledger_url, projection, position)
         assert connection.execute(f"SELECT kind, error FROM {name}.parked".encode()).fetchall() == []
         assert differing_bytes(connection, projection, codec) == 0
 

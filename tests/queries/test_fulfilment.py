@@ -19,7 +19,6 @@ from order_ledger.entries import Event
 from order_ledger.following.live import Follower
 from order_ledger.following.projections import find
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import MasterKey
 from order_ledger.orders.events import (
     ConcessionApproved,
@@ -69,7 +68,6 @@ class Figures:
     """A database with orders in it, and their measures."""
 
     def __init__(self, url: str) -> None:
-        migrate(url)
         self.url = url
         self.journal = Journal(url, MasterKey(os.urandom(32)))
         self.writing = Writing(self.journal)
@@ -89,8 +87,8 @@ class Figures:
 
 
 @pytest.fixture
-def figures(database: str) -> Iterator[Figures]:
-    figures = Figures(database)
+def figures(ledger_url: str) -> Iterator[Figures]:
+    figures = Figures(ledger_url)
     yield figures
     figures.journal.close()
 

@@ -13,7 +13,6 @@ import pytest
 from order_ledger.following.live import Follower
 from order_ledger.following.projections import find
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import MasterKey
 from order_ledger.queries import invoices
 from order_ledger.queries.invoices import Asked, IssuedDocument
@@ -64,10 +63,9 @@ class Lists:
 
 
 @pytest.fixture
-def lists(database: str) -> Iterator[Lists]:
-    migrate(database)
-    with Journal(database, MasterKey(bytes(range(32)))) as journal:
-        yield Lists(database, journal)
+def lists(ledger_url: str) -> Iterator[Lists]:
+    with Journal(ledger_url, MasterKey(bytes(range(32)))) as journal:
+        yield Lists(ledger_url, journal)
 
 
 def test_documents_are_found_by_what_is_asked(lists: Lists) -> None:

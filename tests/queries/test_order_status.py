@@ -17,7 +17,6 @@ from order_ledger.entries import Event
 from order_ledger.following.live import Follower
 from order_ledger.following.projections import find
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import MasterKey
 from order_ledger.orders.events import (
     Allocation,
@@ -51,7 +50,6 @@ class Lists:
     """A database with orders in it, and questions to it."""
 
     def __init__(self, url: str) -> None:
-        migrate(url)
         self.url = url
         self.journal = Journal(url, MasterKey(os.urandom(32)))
         self.writing = Writing(self.journal)
@@ -80,8 +78,8 @@ class Lists:
 
 
 @pytest.fixture
-def lists(database: str) -> Iterator[Lists]:
-    lists = Lists(database)
+def lists(ledger_url: str) -> Iterator[Lists]:
+    lists = Lists(ledger_url)
     yield lists
     lists.journal.close()
 

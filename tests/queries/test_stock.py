@@ -13,7 +13,6 @@ from order_ledger.following.live import Follower
 from order_ledger.following.projections import find
 from order_ledger.items.item import item_id, stock_id
 from order_ledger.journal.journal import Journal
-from order_ledger.journal.migrations import migrate
 from order_ledger.journal.sealing import MasterKey
 from order_ledger.orders.events import OrderCancelled, StockShortageFound
 from order_ledger.queries import stock
@@ -33,7 +32,6 @@ class Shelves:
     """A database with items, stocks and orders in it."""
 
     def __init__(self, url: str) -> None:
-        migrate(url)
         self.url = url
         self.journal = Journal(url, MasterKey(os.urandom(32)))
         self.writing = Writing(self.journal)
@@ -62,8 +60,8 @@ class Shelves:
 
 
 @pytest.fixture
-def shelves(database: str) -> Iterator[Shelves]:
-    shelves = Shelves(database)
+def shelves(ledger_url: str) -> Iterator[Shelves]:
+    shelves = Shelves(ledger_url)
     yield shelves
     shelves.journal.close()
 
