@@ -25,6 +25,7 @@ class Whole(Struct, frozen=True):
     first: Part | None = None
     others: tuple[Part, ...] = ()
     seen: frozenset[str] = frozenset()
+    maybe: tuple[Part | None, ...] = ()
 
 
 WHOLE = Whole(
@@ -35,6 +36,7 @@ WHOLE = Whole(
     Part("seat"),
     (Part("screw"),),
     frozenset(("x",)),
+    (None, Part("nail")),
 )
 
 

@@ -44,8 +44,7 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _nameless(form: Any) -> Nameless | None:
-    """How a value of this type is left without names; None where it has none. Almost every collection is empty, and
-    almost every state is written many times more often than it is read: this is made once, and looks at no type."""
+    """How a value of this type is left without names; None where it has none. It is made once, and looks at no type."""
     base, parts = get_origin(form) or form, get_args(form)
     if base is Annotated:
         return _nameless(parts[0])
@@ -59,9 +58,9 @@ def _nameless(form: Any) -> Nameless | None:
     if base in (Union, UnionType):
         return _nameless_or_none(parts)
     if base is dict and (of_values := _nameless(parts[1])) is not None:
-        return lambda value: {key: of_values(one) for key, one in value.items()} if value else value
+        return lambda value: {key: of_values(one) for key, one in value.items()}
     if base is tuple and parts[1:] == (...,) and (of_each := _nameless(parts[0])) is not None:
-        return lambda value: [of_each(one) for one in value] if value else value
+        return lambda value: [of_each(one) for one in value]
     assert not any(_nameless(part) for part in parts if part is not ...), f"{form} has names where nobody looks"
     return None
 
@@ -78,7 +77,8 @@ def _nameless_struct(form: Any) -> Nameless:
     def nameless(value: Any) -> Any:
         values = list(astuple(value))
         for place, leave_out in inner:
-            values[place] = leave_out(values[place])
+            if there := values[place]:  # almost every collection is empty
+                values[place] = leave_out(there)
         return values
 
     return nameless
