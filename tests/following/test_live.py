@@ -286,7 +286,8 @@ def test_a_lost_connection_is_made_again(
             position = writing.write(ORDERS[0], question(number, None))
             _until(lambda: tallies_or_none(connection).get(ORDERS[0]) == number + 1)  # noqa: B023
             ended = connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE %s",
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name LIKE %s AND datname = current_database()",
                 ("order-ledger follow tally%",),
             ).fetchall()
             assert ended == [(True,)]

@@ -117,7 +117,7 @@ def test_says_so_when_the_database_goes_away(ledger_url: str, folder: Path, home
         while importing.poll() is None and not ended:
             (ended,) = connection.execute(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-                "WHERE application_name = 'order-ledger import'"
+                "WHERE application_name = 'order-ledger import' AND datname = current_database()"
             ).fetchone() or (0,)
     _, said = importing.communicate(timeout=60)
     assert importing.returncode == 1 and "Run the import again" in said
@@ -144,7 +144,10 @@ def start(database: str, folder: Path, home: str) -> "subprocess.Popen[str]":
 
 def until_nobody_imports(connection: "psycopg.Connection[tuple[object, ...]]") -> None:
     """The processes of an import that was killed end by themselves."""
-    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'order-ledger import'"
+    query = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE application_name = 'order-ledger import' AND datname = current_database()"
+    )
     deadline = time.monotonic() + 30
     while connection.execute(query).fetchone() != (0,):
         assert time.monotonic() < deadline, "the processes of the import did not end"

@@ -362,7 +362,8 @@ def test_an_order_that_another_import_brings_meanwhile(folder: Path, target: Tar
 
 
 WAITING = (
-    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'order-ledger import' AND wait_event_type = 'Lock'"
+    "SELECT count(*) FROM pg_stat_activity "
+    "WHERE application_name = 'order-ledger import' AND wait_event_type = 'Lock' AND datname = current_database()"
 )
 
 

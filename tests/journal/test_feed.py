@@ -202,7 +202,8 @@ def test_the_second_settler_takes_over_when_the_first_is_gone(
         with settling(ledger_url):
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid) "
-                "WHERE locktype = 'advisory' AND application_name = 'order-ledger settler'"
+                "WHERE locktype = 'advisory' AND application_name = 'order-ledger settler' "
+                "AND datname = current_database()"
             )
             insert(connection)
             wait_for(connection, 2)
