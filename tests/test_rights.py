@@ -15,7 +15,7 @@ from order_ledger.orders import commands as orders
 from order_ledger.parties.commands import ORGANISATION_COMMANDS, PERSON_COMMANDS
 from order_ledger.refusals import NotAllowed, NotFound
 from order_ledger.rights.checks import Scope, commands_of, may, may_read, reaching, sees, whose
-from order_ledger.rights.tables import COMMANDS, PARTS, READS, Grant, tables
+from order_ledger.rights.tables import COMMANDS, PARTS, READS, Grant
 from order_ledger.stock.commands import STOCK_COMMANDS
 
 COMMAND_TABLE = """
@@ -358,17 +358,6 @@ def test_the_name_of_a_command_means_one_thing_per_kind_of_stream() -> None:
 def test_the_commands_of_a_role_in_the_order_of_the_table() -> None:
     assert commands_of("warehouse") == ("ship", "correct-tracking", "report-problem", "receive-return", "add-note")
     assert commands_of("administrator", "item") == ("list", "delist", "change-price")
-
-
-def test_the_tables_can_be_printed() -> None:
-    commands = tables()["commands"]
-    heading = commands[0]
-    cancel = next(row for row in commands if row[0] == "order: cancel")
-    assert dict(zip(heading, cancel, strict=True))["ip_owner"] == "sold, not shipped"
-    assert dict(zip(heading, cancel, strict=True))["warehouse"] == "–"
-    assert {len(row) for table in tables().values() for row in table[1:]} == {
-        len(table[0]) for table in tables().values()
-    }
 
 
 @pytest.mark.parametrize("role", get_args(Role))

@@ -60,3 +60,21 @@ def test_a_set_without_an_order_is_refused() -> None:
 def test_another_form_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
         Compact(Part).decode(Compact(Whole).encode(WHOLE))
+
+
+class InASet(Struct, frozen=True):
+    parts: frozenset[Part]
+
+
+class OneOfTwo(Struct, frozen=True):
+    part: Part | str
+
+
+class AsAKey(Struct, frozen=True):
+    parts: dict[Part, int]
+
+
+@pytest.mark.parametrize("form", [InASet, OneOfTwo, AsAKey])
+def test_a_form_whose_names_could_not_be_told_apart_is_none(form: type[Struct]) -> None:
+    with pytest.raises(AssertionError):
+        Compact(form)

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 S = TypeVar("S", bound=Struct)
-Nameless = Callable[[Any], Any]
+ToValues = Callable[[Any], Any]
 """Makes of a value the same one without names: a struct becomes the values of its fields."""
 
 
@@ -25,14 +25,14 @@ class Compact(Generic[S]):
 
     def __init__(self, form: type[S]) -> None:
         self._form = form
-        self._nameless = _nameless(form) or _as_it_is
+        self._to_values = _to_values(form) or _as_it_is
         self._encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
-        self._decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(_without_names(form, {})).decode
+        self._decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(_as_arrays(form, {})).decode
 
     def encode(self, state: S) -> bytes:
         """The state as bytes; the same entries give the same bytes. Raises `msgspec.ValidationError` for a set of more
         than one element."""
-        return self._encode(self._nameless(state))
+        return self._encode(self._to_values(state))
 
     def decode(self, state: bytes) -> S:
         """The state again; raises `msgspec.MsgspecError` where it is of another form."""
@@ -43,49 +43,49 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _nameless(form: Any) -> Nameless | None:
+def _to_values(form: Any) -> ToValues | None:
     """How a value of this type is left without names; None where it has none. It is made once, and looks at no type."""
     base, parts = get_origin(form) or form, get_args(form)
     if base is Annotated:
-        return _nameless(parts[0])
+        return _to_values(parts[0])
     if base is Literal:
         return None
     if isinstance(base, type) and issubclass(base, Struct):
-        return _nameless_struct(form)
+        return _struct_to_values(form)
     if base is frozenset:
-        assert _nameless(parts[0]) is None, "what stands in a set has no names"
+        assert _to_values(parts[0]) is None, "what stands in a set has no names"
         return _of_at_most_one
     if base in (Union, UnionType):
-        return _nameless_or_none(parts)
-    if base is dict and (of_values := _nameless(parts[1])) is not None:
+        return _optional_to_values(parts)
+    if base is dict and (of_values := _to_values(parts[1])) is not None:
         return lambda value: {key: of_values(one) for key, one in value.items()}
-    if base is tuple and parts[1:] == (...,) and (of_each := _nameless(parts[0])) is not None:
+    if base is tuple and parts[1:] == (...,) and (of_each := _to_values(parts[0])) is not None:
         return lambda value: [of_each(one) for one in value]
-    assert not any(_nameless(part) for part in parts if part is not ...), f"{form} has names where nobody looks"
+    assert not any(_to_values(part) for part in parts if part is not ...), f"{form} has names where nobody looks"
     return None
 
 
-def _nameless_struct(form: Any) -> Nameless:
+def _struct_to_values(form: Any) -> ToValues:
     inner = [
-        (place, leave_out)
+        (place, to_values_of)
         for place, field in enumerate(msgspec.structs.fields(form))
-        if (leave_out := _nameless(field.type)) is not None
+        if (to_values_of := _to_values(field.type)) is not None
     ]
     if not inner:
         return astuple
 
-    def nameless(value: Any) -> Any:
+    def to_values(value: Any) -> Any:
         values = list(astuple(value))
-        for place, leave_out in inner:
+        for place, to_values_of in inner:
             if there := values[place]:  # almost every collection is empty
-                values[place] = leave_out(there)
+                values[place] = to_values_of(there)
         return values
 
-    return nameless
+    return to_values
 
 
-def _nameless_or_none(parts: tuple[Any, ...]) -> Nameless | None:
-    named = [leave_out for part in parts if (leave_out := _nameless(part)) is not None]
+def _optional_to_values(parts: tuple[Any, ...]) -> ToValues | None:
+    named = [to_values_of for part in parts if (to_values_of := _to_values(part)) is not None]
     if not named:
         return None
     assert len(parts) == 2 and NoneType in parts, "of a union, None alone can be told from what has no names"
@@ -99,18 +99,18 @@ def _of_at_most_one(value: frozenset[Any]) -> frozenset[Any]:
     return value
 
 
-def _without_names(form: Any, known: dict[Any, Any]) -> Any:
+def _as_arrays(form: Any, known: dict[Any, Any]) -> Any:
     """The same type with every struct in it written as an array."""
     base = get_origin(form) or form
     if base is Annotated:
-        return _without_names(get_args(form)[0], known)
+        return _as_arrays(get_args(form)[0], known)
     if isinstance(base, type) and issubclass(base, Struct):
         if form not in known:
-            fields = [(field.name, _without_names(field.type, known)) for field in msgspec.structs.fields(form)]
+            fields = [(field.name, _as_arrays(field.type, known)) for field in msgspec.structs.fields(form)]
             known[form] = msgspec.defstruct(base.__name__, fields, array_like=True, frozen=True)
         return known[form]
     parts = get_args(form)
     if not parts or base is Literal:
         return form
-    nameless = tuple(part if isinstance(part, EllipsisType) else _without_names(part, known) for part in parts)
+    nameless = tuple(part if isinstance(part, EllipsisType) else _as_arrays(part, known) for part in parts)
     return Union[nameless] if base in (Union, UnionType) else base[nameless]  # noqa: UP007

@@ -10,15 +10,17 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from order_ledger.refusals import Unavailable
 
+_MOST_CONNECTIONS = 4
+
 
 class Pool:
-    """Lends connections in autocommit to one process, `size` at a time. Use it as an async context manager."""
+    """Lends connections in autocommit to one process, a few at a time. Use it as an async context manager."""
 
-    def __init__(self, url: str, *, size: int = 4) -> None:
+    def __init__(self, url: str) -> None:
         self._connections: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
             url,
             min_size=1,
-            max_size=size,
+            max_size=_MOST_CONNECTIONS,
             open=False,
             timeout=5,
             reconnect_timeout=5,  # then the next who asks tries at once, where the pool would wait ever longer

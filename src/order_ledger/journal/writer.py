@@ -62,14 +62,12 @@ class Writer:
         keyring: Keyring,
         pool: Pool,
         standings: Standings,
-        *,
-        largest_batch: int = 256,
     ) -> None:
         self.codec = codec
         self.keyring = keyring
         self.pool = pool
         self.standings = standings
-        self.commits = GroupCommit(url, largest_batch=largest_batch)
+        self.commits = GroupCommit(url)
         self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
         self._in_flight: dict[tuple[UUID, str], asyncio.Event] = {}
 

@@ -50,7 +50,13 @@ _UNTRIED = Check(0, "pending")
 
 
 class Line(Struct, frozen=True):
-    """A line as it stands. The quantities are those of the domain's table, by the same names."""
+    """A line as it stands, in units.
+
+    `wanted` is what was ordered, less what was cancelled, given up for a shortage or refunded for a problem. `shipped`
+    and `arrived` count shipments; `taken_out` is what resolved problems took out of them. `kept` is allocated in stock
+    under `reservations`, `short` is missing there, `backordered` is awaited. `produced` counts completed runs,
+    `came_back` what returned undelivered and can be sold, `returned` what came back under a return.
+    """
 
     ordered: OrderLine
     wanted: int

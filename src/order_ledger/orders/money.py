@@ -75,3 +75,8 @@ class Invoice(Struct, frozen=True):
     prepaid: Decimal
     credited: dict[int, Decimal] = {}
     refunds: dict[int, Decimal] = {}
+
+    @property
+    def gross_credited(self) -> Decimal:
+        """What was credited of it, all lines together."""
+        return sum(self.credited.values(), _ZERO)

@@ -322,7 +322,7 @@ class Order(Struct, frozen=True, dict=True):
         if not self.invoices:
             return "none"
         gross = sum((invoice.gross for invoice in self.invoices.values()), _ZERO)
-        credited = sum((sum(invoice.credited.values(), _ZERO) for invoice in self.invoices.values()), _ZERO)
+        credited = sum((invoice.gross_credited for invoice in self.invoices.values()), _ZERO)
         if credited > 0:
             return "credited" if credited >= gross else "partly_credited"
         complete = all(line.invoiced >= line.ordered.quantity - line.withdrawn for line in self.lines.values())

@@ -17,7 +17,7 @@ a consumer has the cells of the consumer, for that consumer, and no others.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Literal
 
 from msgspec import Struct
 
@@ -35,7 +35,6 @@ __all__ = [
     "Reader",
     "View",
     "Whose",
-    "tables",
 ]
 
 Whose = Literal["own", "sold", "made", "kept", "sent", "member", "self", "all", "for"]
@@ -383,17 +382,3 @@ PARTS: Mapping[Part, Mapping[Role, View]] = {
 }
 """For each part of an order that may be read at all: how much of it a role sees. Makers and keepers see it of their
 lines."""
-
-
-def tables() -> dict[str, list[tuple[str, ...]]]:
-    """The three tables as rows of text, the heading first, to be printed: commands, reads, and within an order."""
-    command_rows = {f"{kind}: {command}": row for (kind, command), row in COMMANDS.items()}
-    return {"commands": _printed(command_rows), "reads": _printed(READS), "within an order": _printed(PARTS)}
-
-
-def _printed(rows: Mapping[Any, Mapping[Any, object]]) -> list[tuple[str, ...]]:
-    columns = [column for column in (*get_args(Role), "nobody") if any(column in row for row in rows.values())]
-    return [
-        ("", *columns),
-        *((name, *(str(row.get(column, "–")).replace("_", " ") for column in columns)) for name, row in rows.items()),
-    ]

@@ -12,7 +12,7 @@ CREATE TABLE journal.ledger (
 );
 INSERT INTO journal.ledger (id) VALUES (%(ledger)s);
 
--- What a column may hold is said by its type: a constraint of the table, the server reads and plans anew for every
+-- What a column may hold is said by its type. A constraint of the table would be read and planned anew for every
 -- statement, which takes a tenth of what appending one entry takes.
 CREATE DOMAIN journal.version AS bigint CHECK (VALUE > 0);
 CREATE DOMAIN journal.entry_bytes AS bytea CHECK (octet_length(VALUE) <= 65535);

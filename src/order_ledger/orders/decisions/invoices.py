@@ -113,7 +113,7 @@ def _tax_blocked(order: Order, lines: Iterable[InvoicedLine], buyer: Buyer, cont
 def _prepaid(order: Order, gross: Decimal) -> Decimal:
     """What was captured, and neither used by an earlier invoice nor granted back for what was never invoiced."""
     used = sum((invoice.prepaid for invoice in order.invoices.values()), ZERO)
-    credited = sum((sum(invoice.credited.values(), ZERO) for invoice in order.invoices.values()), ZERO)
+    credited = sum((invoice.gross_credited for invoice in order.invoices.values()), ZERO)
     left = order.captured - used - max(order.granted - credited, ZERO)
     return round_money(max(min(left, gross), ZERO), order.currency)
 

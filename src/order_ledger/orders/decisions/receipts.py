@@ -4,15 +4,20 @@ from order_ledger.orders.commands import IssueReceipt
 from order_ledger.orders.decisions.documents import document_seller, history_order, seller_incomplete
 from order_ledger.orders.decisions.rules import Blockers, Context, Rules, blocker, money_of
 from order_ledger.orders.events import OrderEvent, ReceiptIssued
+from order_ledger.orders.money import Payment
 from order_ledger.orders.order import Order
 from order_ledger.values import unsealed
 
 __all__ = ["ISSUE_RECEIPT"]
 
 
+def _paid(order: Order, command: IssueReceipt) -> Payment | None:
+    return next((payment for payment in order.payments if payment.payment == command.payment), None)
+
+
 def _receipt_asked(order: Order, command: IssueReceipt, context: Context) -> Blockers:
     yield from seller_incomplete(context.seller)
-    paid = next((payment for payment in order.payments if payment.payment == command.payment), None)
+    paid = _paid(order, command)
     if paid is None:
         yield blocker("unknown_payment", f"The order has no payment {command.payment}.")
     elif paid.kind not in ("captured", "refunded"):
@@ -20,7 +25,8 @@ def _receipt_asked(order: Order, command: IssueReceipt, context: Context) -> Blo
 
 
 def _receipt(order: Order, command: IssueReceipt, context: Context) -> tuple[OrderEvent, ...]:
-    paid = next(payment for payment in order.payments if payment.payment == command.payment)
+    paid = _paid(order, command)
+    assert paid is not None, "a receipt for an unknown payment is refused"
     return (
         ReceiptIssued(
             number=command.number,
