@@ -1,29 +1,20 @@
 """From a decision to the journal, whoever else decides at the same time, and whatever becomes of the database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from msgspec import Struct
 
-from order_ledger.entries import By, Cause, CommandRef, Entry, Event, Fact, Kind
-from order_ledger.items.events import ItemDelisted
+from order_ledger.entries import Fact
 from order_ledger.journal import writer as module
 from order_ledger.journal.appending import Key
-from order_ledger.journal.codec import Codec, Unreadable
-from order_ledger.journal.journal import Journal
-from order_ledger.journal.keys import Keyring, PersonErased
-from order_ledger.journal.names import EVENTS
-from order_ledger.journal.pool import Pool
-from order_ledger.journal.standings import Evolve, Standing, Standings, Stream
+from order_ledger.journal.keys import PersonErased
+from order_ledger.journal.standings import Standing, Stream
 from order_ledger.journal.writer import Decision, Writer, Written
-from order_ledger.orders.events import NoteAdded, OrderHeld, OrderReleased
+from order_ledger.orders.events import NoteAdded, OrderHeld
 from order_ledger.refusals import (
-    Blocker,
     Contended,
     KeyInFlight,
     KeyReused,
@@ -32,105 +23,22 @@ from order_ledger.refusals import (
     Unavailable,
 )
 from order_ledger.values import Text, unsealed
-from tests.journal.conftest import MASTER
+from tests.journal.holding import (
+    NOW,
+    Decide,
+    Holds,
+    cause_of,
+    holding,
+    holding_once,
+    key,
+    new_order,
+    releasing,
+    run,
+    run_two,
+    stored,
+    writer_at,
+)
 from tests.journal.test_group_commit import administer, away
-
-NOW = datetime(2026, 11, 21, 20, 15, 3, tzinfo=UTC)
-
-
-class Holds(Struct, frozen=True):
-    """An order as these tests see it: how often it was held, and whether it is."""
-
-    count: int = 0
-    held: bool = False
-
-
-def evolve(holds: Holds | None, entry: Entry[Event]) -> Holds:
-    holds = holds or Holds()
-    match entry.event:
-        case OrderHeld():
-            return Holds(holds.count + 1, True)
-        case OrderReleased():
-            return Holds(holds.count, False)
-        case NoteAdded():
-            return holds
-        case other:
-            raise AssertionError(f"an order has no {other}")
-
-
-Decide = Callable[[Mapping[UUID, Standing]], Decision]
-
-
-def holding(*orders: Stream, times: int = 1) -> Decide:
-    """Hold all of these, whatever they are."""
-    cause = cause_of()
-    return lambda standings: Decision({order.id: [Fact(OrderHeld(), NOW)] * times for order in orders}, cause)
-
-
-def holding_once(order: Stream) -> Decide:
-    """Hold it, unless it is held."""
-    cause = cause_of()
-
-    def decide(standings: Mapping[UUID, Standing]) -> Decision:
-        if standings[order.id].state and standings[order.id].state.held:
-            raise Refused(Blocker("held", "It is held already."))
-        return Decision({order.id: [Fact(OrderHeld(), NOW)]}, cause)
-
-    return decide
-
-
-def releasing(order: Stream) -> Decide:
-    cause = cause_of()
-    return lambda standings: Decision({order.id: [Fact(OrderReleased(), NOW)]}, cause)
-
-
-def cause_of() -> Cause:
-    return Cause(By(None, "ledger"), "api", CommandRef(uuid4(), "hold"))
-
-
-def new_order() -> Stream:
-    return Stream("order", uuid4())
-
-
-def key(order: Stream, body: bytes = b"body", text: str = "") -> Key:
-    return Key(order.id, text or str(uuid4()), b"bound", body)
-
-
-@asynccontextmanager
-async def writer_at(url: str, cached_streams: int = 20_000) -> AsyncIterator[Writer]:
-    with Journal(url, MASTER) as journal:
-        codec = Codec(journal.ledger, EVENTS)
-    async with Pool(url) as pool:
-        evolves: Mapping[Kind, Evolve] = {"order": evolve, "item": lambda *_: "item"}
-        standings = Standings(pool, codec, evolves, cached_streams=cached_streams)
-        async with Writer(url, codec, Keyring(MASTER), pool, standings) as writer:
-            yield writer
-
-
-def run(url: str, test: Callable[[Writer], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with writer_at(url) as writer:
-            await test(writer)
-
-    asyncio.run(main())
-
-
-def run_two(url: str, test: Callable[[Writer, Writer], Awaitable[None]]) -> None:
-    """Two processes, as far as the journal is concerned: they share no memory."""
-
-    async def main() -> None:
-        async with writer_at(url) as first, writer_at(url) as second:
-            await test(first, second)
-
-    asyncio.run(main())
-
-
-def stored(url: str, order: Stream) -> list[int]:
-    with psycopg.connect(url) as connection:
-        rows = connection.execute(
-            "SELECT originator_version FROM journal.entry WHERE originator_id = %s ORDER BY 1", (order.id,)
-        )
-        return [version for (version,) in rows]
 
 
 def test_written(ledger_url: str) -> None:
@@ -503,81 +411,6 @@ async def until_there(write: Callable[[int], Awaitable[Written | None]], number:
             return
         await asyncio.sleep(0.5)
     raise AssertionError("the database is back, and the writer does not find it")
-
-
-def test_reading_while_the_database_is_away_is_told(ledger_url: str) -> None:
-    async def test(writer: Writer) -> None:
-        order = new_order()
-        await writer.write(key(order), [order], holding(order))
-        with away(ledger_url):
-            with pytest.raises(Unavailable):
-                await writer.standings.of(order)
-            with pytest.raises(Unavailable):
-                await writer.standings.entries(order)
-
-    run(ledger_url, test)
-
-
-def test_many_who_ask_at_once_share_one_question(ledger_url: str) -> None:
-    async def test(writer: Writer) -> None:
-        orders = [new_order() for _ in range(10)]
-        for order in orders:
-            await writer.write(key(order), [order], holding(order))
-        standings = await asyncio.gather(*(writer.standings.of(order) for order in orders * 10))
-        assert {standing.state for standing in standings} == {Holds(1, True)}
-        found = await writer.standings.of_all([*orders, new_order()])
-        assert sorted(standing.version for standing in found.values()) == [0] + [1] * 10
-        assert await writer.standings.of_all([]) == {}
-
-    run(ledger_url, test)
-
-
-def test_what_is_seldom_used_is_forgotten_and_read_again(ledger_url: str) -> None:
-    async def main() -> None:
-        async with writer_at(ledger_url, cached_streams=2) as writer:
-            orders = [new_order() for _ in range(5)]
-            for _ in range(3):
-                for order in orders:
-                    await writer.write(key(order), [order], holding(order))
-            assert [(await writer.standings.of(order)).version for order in orders] == [3] * 5
-
-    asyncio.run(main())
-
-
-def test_an_entry_that_cannot_be_read_hurts_only_its_own_stream(ledger_url: str) -> None:
-    async def test(writer: Writer) -> None:
-        order, broken = new_order(), new_order()
-        await writer.write(key(order), [order], holding(order))
-        with psycopg.connect(ledger_url) as connection:
-            connection.execute(
-                "INSERT INTO journal.entry (originator_id, originator_version, topic, state, kind, recorded_at, hash) "
-                "VALUES (%s, 1, 'OrderHeld', 'nothing we know', 'order', now(), sha256(''))",
-                (broken.id,),
-            )
-        asked = [writer.standings.of(broken), writer.standings.of(order), writer.standings.of_all([order, broken])]
-        unread, read, both = await asyncio.gather(*asked, return_exceptions=True)
-        assert isinstance(unread, Unreadable)
-        assert isinstance(both, Unreadable)
-        assert isinstance(read, Standing)
-        assert read.state == Holds(1, True)
-
-    run(ledger_url, test)
-
-
-def test_an_id_of_something_else_is_nothing_of_this_kind(ledger_url: str) -> None:
-    async def test(first: Writer, second: Writer) -> None:
-        item, cause = Stream("item", uuid4()), cause_of()
-        await first.write(key(item), [item], lambda standings: Decision({item.id: [Fact(ItemDelisted(), NOW)]}, cause))
-        order = Stream("order", item.id)
-        for writer in (first, second):
-            assert (await writer.standings.of(order)).state is None
-            assert (await writer.standings.of(item)).state == "item"
-            found = await asyncio.gather(writer.standings.of(order), writer.standings.of(item))
-            assert [standing.state for standing in found] == [None, "item"]
-            with pytest.raises(Contended):
-                await writer.write(key(order), [order], holding(order))
-
-    run_two(ledger_url, test)
 
 
 def test_nothing_is_kept_of_somebody_forgotten(ledger_url: str) -> None:
