@@ -8,6 +8,7 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from order_ledger.following import rebuilding
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.sealing import MasterKey
 from tests.following.writing import Writing
@@ -29,3 +30,9 @@ def writing(journal: Journal) -> Writing:
 def connection(journal: Journal) -> Iterator[Connection[TupleRow]]:
     with psycopg.connect(journal.url, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def many_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small journals are cut as large ones are."""
+    monkeypatch.setattr(rebuilding, "ENTRIES_A_RANGE", 25)

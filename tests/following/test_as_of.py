@@ -24,9 +24,9 @@ from order_ledger.journal.journal import Journal
 from order_ledger.moments import as_of, as_recorded
 from order_ledger.orders.events import TrackingChecked
 from tests.following.comparing import differing_bytes
+from tests.following.copies import faulty
 from tests.following.histories import LINK, SHIPMENTS, START, an_id, placed, question
 from tests.following.test_live import interleaved, tallies
-from tests.following.test_rebuild import faulty
 from tests.following.toys import tally_projection
 from tests.following.writing import Writing
 
