@@ -1,6 +1,6 @@
 """An order as its entries leave it: what stands, and what follows from it.
 
-What events say is kept (`evolving.py`); what follows from it (states, axes, what is open) is computed when asked.
+What events say is kept (`evolving/`); what follows from it (states, axes, what is open) is computed when asked.
 """
 
 from collections.abc import Callable
