@@ -1,27 +1,29 @@
--- The fold of order_status in SQL, for the events of an invented journal: the same tables with the same rows, their
--- indexes and statistics. What it leaves out is what the fold goes on from, and all that happens to no order there.
+-- The same fold in SQL, for the events of the invented journal: the tables of order_status with the same rows, their
+-- indexes and statistics. It leaves out what the fold goes on from, and what happens to no order of that journal.
 --
--- Each entry's JSON is read once. What moves goods is summed up line by line after each event that moves an order, since
--- an order is in the state of its least advanced line, and has been from the event that brought it there.
+-- Each entry's JSON is read once. An order is in the state of its least advanced line, so units are summed up line by
+-- line after each event that may move an order; since when it is in that state follows from the states before.
 
 CREATE SCHEMA in_sql;
 SET LOCAL search_path TO in_sql;
--- As much memory as the sorts want, and nothing in the log: this side need not survive a crash.
+-- The server gets what such a statement wants: memory to sort in, and both cores for what is costly by the row. What
+-- stands only in between need not survive a crash.
 SET LOCAL work_mem TO '256MB';
 SET LOCAL parallel_tuple_cost TO 0;
 
 CREATE UNLOGGED TABLE entry AS
-SELECT originator_id AS id, originator_version AS version, topic, recorded_at, state['at'] #>> '{}' AS at, state['data'] AS data
+SELECT originator_id AS id, originator_version AS version, topic, recorded_at, state ->> 'at' AS at,
+       state -> 'data' AS data
 FROM (
     SELECT originator_id, originator_version, topic, recorded_at, convert_from(state, 'UTF8')::jsonb AS state
-    FROM journal.entry WHERE kind = 'order' AND topic <> ALL (ARRAY[{ignored}])
+    FROM journal.entry WHERE kind = 'order' AND topic <> ALL ({ignored})
 ) read;
 CREATE INDEX ON entry (topic);
 ANALYZE entry;
 
 CREATE UNLOGGED TABLE line AS
 SELECT id, (line ->> 'line')::int AS line, line ->> 'kind' AS kind, (line ->> 'quantity')::int AS quantity,
-       line ->> 'description' AS description, (line #>> '{{warehouse,id}}')::uuid AS warehouse
+       line ->> 'description' AS description, (line #>> '{warehouse,id}')::uuid AS warehouse
 FROM entry, jsonb_array_elements(data -> 'lines') line WHERE topic = 'OrderPlaced';
 ANALYZE line;
 
@@ -58,7 +60,8 @@ ANALYZE moved;
 
 -- Every line after every event that may move its order.
 CREATE UNLOGGED TABLE stood AS
-SELECT id, version, recorded_at, line, kind, quantity, in_production, completed, confirmed, shipped, arrived, rest, shelf,
+SELECT id, version, recorded_at, line, kind, quantity, in_production, completed, confirmed, shipped, arrived, rest,
+       shelf,
        CASE WHEN arrived >= quantity THEN 5
             WHEN shipped >= quantity THEN 4
             WHEN NOT confirmed THEN 0
@@ -86,14 +89,15 @@ FROM (
 ) line;
 ANALYZE stood;
 
--- Every order after every such event, and since when it has stood there.
+-- The state of every order, and since when it is in it.
 CREATE UNLOGGED TABLE state AS
 SELECT DISTINCT ON (id) id, state, since
 FROM (
     SELECT id, version, state, max(came) OVER (PARTITION BY id ORDER BY version) AS since
     FROM (
         SELECT id, version, state,
-               CASE WHEN state IS DISTINCT FROM lag(state) OVER (PARTITION BY id ORDER BY version) THEN recorded_at END AS came
+               CASE WHEN state IS DISTINCT FROM lag(state) OVER (PARTITION BY id ORDER BY version)
+                    THEN recorded_at END AS came
         FROM (
             SELECT id, version, min(recorded_at) AS recorded_at,
                    CASE WHEN bool_and(completed) AND min(advance) = 5 THEN 'completed'
@@ -105,10 +109,10 @@ FROM (
 ) one ORDER BY id, version DESC;
 ANALYZE state;
 
-CREATE UNLOGGED TABLE orders AS
+CREATE TABLE orders AS
 SELECT id AS order_id, placed.data ->> 'number' AS number, placed.data ->> 'reference' AS reference,
-       (placed.data ->> 'consumer')::uuid AS consumer, (placed.data #>> '{{seller,id}}')::uuid AS seller,
-       placed.data #>> '{{seller,name}}' AS seller_name, (placed.data ->> 'history')::boolean AS history,
+       (placed.data ->> 'consumer')::uuid AS consumer, (placed.data #>> '{seller,id}')::uuid AS seller,
+       placed.data #>> '{seller,name}' AS seller_name, (placed.data ->> 'history')::boolean AS history,
        placed.at::timestamptz AS placed_at, coalesce(placed.at::timestamptz, placed.recorded_at) AS listed_at,
        coalesce(confirmed.promised_by, (placed.data ->> 'promised_by')::timestamptz) AS promised_by,
        state.state, state.since AS state_since, changed_at,
@@ -121,21 +125,21 @@ SELECT id AS order_id, placed.data ->> 'number' AS number, placed.data ->> 'refe
                                       WHEN any_delivered THEN 'Partly delivered' ELSE 'Shipped' END
             WHEN 'delivered' THEN 'Delivered'
             ELSE 'Complete' END AS reads,
-       false AS held, NULL::text AS held_for, placed.data #>> '{{total,currency}}' AS currency,
-       (placed.data #>> '{{net,amount}}')::numeric AS net, (placed.data #>> '{{tax,amount}}')::numeric AS tax, total,
+       false AS held, NULL::text AS held_for, placed.data #>> '{total,currency}' AS currency,
+       (placed.data #>> '{net,amount}')::numeric AS net, (placed.data #>> '{tax,amount}')::numeric AS tax, total,
        0::numeric AS refund_owed,
        CASE WHEN captured IS NULL THEN 'unpaid' WHEN captured < total THEN 'partly_paid'
             WHEN captured = total THEN 'paid' ELSE 'overpaid' END AS payment,
        CASE WHEN NOT any_from_stock THEN 'none' WHEN any_unkept THEN 'unchecked'
             WHEN any_rest THEN 'allocated' ELSE 'issued' END AS stock,
-       CASE WHEN sent = 0 THEN 'unshipped' WHEN arrived >= wanted THEN 'delivered' WHEN arrived > 0 THEN 'partly_delivered'
-            WHEN sent >= wanted THEN 'shipped' ELSE 'partly_shipped' END AS fulfilment,
+       CASE WHEN sent = 0 THEN 'unshipped' WHEN arrived >= wanted THEN 'delivered'
+            WHEN arrived > 0 THEN 'partly_delivered' WHEN sent >= wanted THEN 'shipped' ELSE 'partly_shipped' END AS fulfilment,
        'none' AS returned, goods_lines, wanted AS goods_units, first_description, 0 AS open_problems,
        0 AS open_questions, 0 AS open_shortages, false AS delay_expected, false AS delay_unanswered,
-       coalesce(tracking_numbers, '{{}}') AS tracking_numbers, ARRAY[]::text[] AS rma_numbers,
+       coalesce(tracking_numbers, '{}') AS tracking_numbers, ARRAY[]::text[] AS rma_numbers,
        -- For whose turn it is.
-       placed.data #>> '{{terms,pay}}' = 'prepaid' AND coalesce(captured, 0) < total AS unpaid, wanted > sent AS unshipped
-FROM (SELECT *, (data #>> '{{total,amount}}')::numeric AS total FROM entry WHERE topic = 'OrderPlaced') placed
+       placed.data #>> '{terms,pay}' = 'prepaid' AND coalesce(captured, 0) < total AS unpaid, wanted > sent AS unshipped
+FROM (SELECT *, (data #>> '{total,amount}')::numeric AS total FROM entry WHERE topic = 'OrderPlaced') placed
 JOIN (SELECT id, max(recorded_at) AS changed_at FROM entry GROUP BY id) last USING (id)
 JOIN state USING (id)
 JOIN (
@@ -150,7 +154,7 @@ LEFT JOIN (
     WHERE topic = 'OrderConfirmed' AND data ->> 'promised_by' IS NOT NULL ORDER BY id, version DESC
 ) confirmed USING (id)
 LEFT JOIN (
-    SELECT id, sum((data #>> '{{amount,amount}}')::numeric) AS captured FROM entry
+    SELECT id, sum((data #>> '{amount,amount}')::numeric) AS captured FROM entry
     WHERE topic = 'PaymentRecorded' AND data ->> 'kind' = 'captured' GROUP BY id
 ) paid USING (id)
 LEFT JOIN (
@@ -161,10 +165,10 @@ LEFT JOIN (
 ) shipments USING (id);
 
 CREATE UNLOGGED TABLE maker AS
-SELECT id, number::int AS line, (data #>> '{{manufacturer,id}}')::uuid AS manufacturer
+SELECT id, number::int AS line, (data #>> '{manufacturer,id}')::uuid AS manufacturer
 FROM entry, jsonb_array_elements_text(data -> 'lines') number WHERE topic = 'ManufacturerAssigned';
 
-CREATE UNLOGGED TABLE party AS
+CREATE TABLE party AS
 SELECT order_id, role, party, listed_at FROM orders JOIN (
     SELECT order_id AS id, 'consumer' AS role, consumer AS party FROM orders
     UNION SELECT order_id, 'ip_owner', seller FROM orders
@@ -172,12 +176,12 @@ SELECT order_id, role, party, listed_at FROM orders JOIN (
     UNION SELECT id, 'warehouse', warehouse FROM line WHERE warehouse IS NOT NULL
 ) involved ON id = order_id;
 
-CREATE UNLOGGED TABLE term AS
+CREATE TABLE term AS
 SELECT order_id, left(lower(number), 200) COLLATE "C" AS term FROM orders
 UNION SELECT order_id, left(lower(reference), 200) FROM orders WHERE reference <> ''
 UNION SELECT id, left(lower(tracking_number), 200) FROM shipment WHERE tracking_number <> '';
 
-CREATE UNLOGGED TABLE waiting AS
+CREATE TABLE waiting AS
 WITH now AS (
     SELECT DISTINCT ON (stood.id, stood.line) stood.*, warehouse, manufacturer, seller, unpaid
     FROM stood JOIN line USING (id, line) LEFT JOIN maker USING (id, line) JOIN orders ON order_id = stood.id
@@ -196,7 +200,8 @@ UNION SELECT order_id, 'consumer', consumer, 'complete' FROM orders WHERE state 
 UNION SELECT id, 'ledger', party, 'allocate' FROM now, nobody WHERE rest > shelf AND kind = 'from_stock'
 UNION SELECT id, 'ip_owner', seller, 'assign' FROM now
 WHERE rest > shelf AND kind = 'made_to_order' AND manufacturer IS NULL
-UNION SELECT id, 'manufacturer', manufacturer, CASE WHEN in_production THEN 'produce' ELSE 'start_production' END FROM now
+UNION SELECT id, 'manufacturer', manufacturer, CASE WHEN in_production THEN 'produce' ELSE 'start_production' END
+FROM now
 WHERE rest > shelf AND manufacturer IS NOT NULL AND (in_production OR confirmed AND NOT unpaid)
 UNION SELECT id, 'ip_owner', seller, 'concede' FROM now JOIN failed USING (id)
 WHERE rest > shelf AND manufacturer IS NOT NULL AND in_production

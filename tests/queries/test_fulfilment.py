@@ -209,6 +209,16 @@ def test_of_nothing_there_is_nothing_to_say(figures: Figures) -> None:
     assert (report.on_time.instant.rate, report.returns.rate, report.first_pass_yield.rate) == (None, None, None)
 
 
+def test_asked_again_and_again_they_are_planned_for_what_is_asked(figures: Figures) -> None:
+    """A plan for whatever may be asked joins every order with every other."""
+    figures.asked()
+    with psycopg.connect(figures.url, autocommit=True) as connection:
+        connection.prepare_threshold = 0
+        fulfilment.measure_now(connection, Asked(now=NOW))
+        prepared = connection.execute("SELECT statement FROM pg_prepared_statements", prepare=False).fetchall()
+    assert not any("fulfilment.orders" in statement for (statement,) in prepared)
+
+
 def test_a_cancelled_order_counts_with_its_last_delivery_and_is_not_on_time(figures: Figures) -> None:
     figures.given(
         "A-1", (hour(0), placed(lines=TWO_STOOLS)), (hour(1), CONFIRMED), (hour(2), SHIPPED), (hour(5), delivered()),

@@ -1,6 +1,7 @@
 """How long orders take, whether they come when promised, what fails, goes back and waits: the measures.
 
 One statement answers all of them, so that they are of one moment of the read model; `fulfilment.sql` says what each is.
+It is never prepared: a plan for all that may be asked takes minutes where the plan for what is asked takes a second.
 Who may ask what is the caller's affair: `Whose` narrows the measures to what one party sold, made or kept.
 """
 
@@ -181,13 +182,13 @@ class Report(Measures, frozen=True, kw_only=True):
 
 async def measure(connection: AsyncConnection[TupleRow], asked: Asked) -> Report:
     """All measures of what is asked for."""
-    found = await connection.execute(_MEASURES, _parameters(asked))
+    found = await connection.execute(_MEASURES, _parameters(asked), prepare=False)
     return report(await found.fetchall(), asked)
 
 
 def measure_now(connection: Connection[TupleRow], asked: Asked) -> Report:
     """The same for processes that may wait."""
-    return report(connection.execute(_MEASURES, _parameters(asked)).fetchall(), asked)
+    return report(connection.execute(_MEASURES, _parameters(asked), prepare=False).fetchall(), asked)
 
 
 def report(rows: Sequence[TupleRow], asked: Asked) -> Report:

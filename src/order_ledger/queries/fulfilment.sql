@@ -112,8 +112,8 @@ wait AS MATERIALIZED (
     SELECT s.*, s.all_hours - s.held_hours AS hours
     FROM (
         SELECT p.order_id, p.number, p.state, p.state_since,
-            extract(epoch FROM %(now)s - p.state_since)::float8 / 3600 AS all_hours,
-            extract(epoch FROM p.held_before + coalesce(%(now)s - p.held_since, '0'))::float8 / 3600 AS held_hours
+            date_part('epoch', %(now)s - p.state_since) / 3600 AS all_hours,
+            date_part('epoch', p.held_before + coalesce(%(now)s - p.held_since, '0')) / 3600 AS held_hours
         FROM placed p WHERE p.key = '' AND p.order_id IN (SELECT w.order_id FROM fulfilment.waiting w)
     ) s
 ),
@@ -135,7 +135,7 @@ FROM placed WHERE key = '' AND placed_at IS NOT NULL GROUP BY 3
 UNION ALL
 SELECT 'hours', key, name, jsonb_build_object('n', count(*), 'mean', avg(hours), 'median', percentile_cont(0.5) WITHIN GROUP (ORDER BY hours),
     'p90', percentile_cont(0.9) WITHIN GROUP (ORDER BY hours), 'p95', percentile_cont(0.95) WITHIN GROUP (ORDER BY hours))
-FROM (SELECT key, name, extract(epoch FROM took)::float8 / 3600 AS hours FROM took WHERE took IS NOT NULL) h
+FROM (SELECT key, name, date_part('epoch', took) / 3600 AS hours FROM took WHERE took IS NOT NULL) h
 GROUP BY key, name
 UNION ALL
 SELECT 'on_time', key, promise.name, jsonb_build_object('n', count(*),
