@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -38,8 +38,10 @@ class Greeting:
         pass
 
 
-def greeting(failing: set[UUID]) -> Policy:
+def greeting(failing: set[UUID], failing_to_tell: Collection[UUID] = ()) -> Policy:
     def tasks(entry: Entry[Any], order: Any) -> Iterator[str]:
+        if entry.stream in failing_to_tell and isinstance(entry.event, OrderHeld):
+            raise LookupError("What does it ask for?")
         if isinstance(entry.event, OrderConfirmed):
             yield "greet"
 
@@ -103,6 +105,28 @@ def test_a_stream_that_cannot_be_read_waits_and_is_answered_when_it_can(shop: Sh
         try_all_again(connection, "greeting")
         runner.catch_up(connection)
     assert [greeted(shop, order) for order in (waiting, first, second)] == [1, 1, 1]
+    assert shop.cases() == []
+
+
+def test_a_stream_whose_entry_a_policy_fails_on_waits_from_there_and_no_other_does(shop: Shop) -> None:
+    broken, whole = shop.ordered(BOOK_PLACED, OrderHeld(), CONFIRMED), shop.ordered(BOOK_PLACED, CONFIRMED)
+    failing = {broken}
+    runner = Runner(shop.journal, greeting(set(), failing))
+    with runner.connect() as connection:
+        runner.prepare(connection, 1)
+        runner.catch_up(connection)
+        (case,) = shop.cases()
+        assert (case.stream, case.version, case.task, case.code) == (broken, 2, "read", "fault")
+        assert (case.what, case.who) == ("LookupError: What does it ask for?", ["administrator"])
+        shop.happens(broken, shipped((1, 1)))
+        runner.catch_up(connection)
+        assert [each.tries for each in shop.cases()] == [2]
+        assert [greeted(shop, order) for order in (broken, whole)] == [0, 1]
+
+        failing.clear()
+        try_all_again(connection, "greeting")
+        runner.catch_up(connection)
+    assert [greeted(shop, order) for order in (broken, whole)] == [1, 1]
     assert shop.cases() == []
 
 

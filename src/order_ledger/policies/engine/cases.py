@@ -12,7 +12,8 @@ from order_ledger.entries import Kind
 from order_ledger.policies.engine.desk import Task
 
 READ = "read"
-"""The task of a stream that cannot be read: once it can be, what was asked from that entry on is answered."""
+"""The task of a stream that cannot be read, or of which the policy failed to tell what it asks for: once that is
+mended, what was asked from that entry on is answered."""
 
 _LONGEST = 2_000
 

@@ -7,9 +7,10 @@ the batch halved, down to one. Two processes of one policy take turns.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import cast, get_args
+from uuid import UUID
 
 import psycopg
 from msgspec import Struct
@@ -202,48 +203,64 @@ class Runner:
     def _asked(
         self, connection: Connection[TupleRow], desk: Desk, rows: Sequence[FeedRow]
     ) -> tuple[list[Task], list[Refusal]]:
-        """What these entries ask for. A stream that cannot be read waits, from its first entry here on, as one case."""
+        """What these entries ask for. A stream that cannot be read, or of which the policy fails to tell what it asks
+        for, waits from that entry on, as one case."""
         streams = {row.stream: _kind_of(row) for row in rows}
         cases.went_on(connection, self.policy.name, streams)
         desk.load((kind, stream) for stream, kind in streams.items())
         waiting = cases.waiting_to_be_read(connection, self.policy.name, streams)
-        tasks, unreadable = dict[Task, None](), list[Refusal]()
+        tasks, unread = dict[Task, None](), list[Refusal]()
         for row in rows:
             if row.stream in waiting:
                 continue
-            if desk.is_readable(streams[row.stream], row.stream):
-                tasks.update(self._tasks(desk, self._journal.codec.decode(row.state, row.position)))
-            else:
-                unreadable.append(self._unread(desk, Task(streams[row.stream], row.stream, row.version, cases.READ)))
+            reading = Task(streams[row.stream], row.stream, row.version, cases.READ)
+            refusal = self._unreadable(desk, reading)
+            if refusal is None:
+                refusal = self._ask(desk, reading, [self._journal.codec.decode(row.state, row.position)], tasks)
+            if refusal is not None:
+                unread.append(refusal)
                 waiting.add(row.stream)
-        return list(tasks), unreadable
+        return list(tasks), unread
 
     def _due(self, desk: Desk, due: Sequence[Task]) -> tuple[list[Task], list[Task], list[Refusal]]:
         """What is to be tried again; of streams that can be read now, all that was asked while they waited."""
         desk.load((task.kind, task.stream) for task in due)
-        tasks, read, unreadable = dict[Task, None](), list[Task](), list[Refusal]()
+        tasks, read, unread = dict[Task, None](), list[Task](), list[Refusal]()
         for task in due:
-            if not desk.is_readable(task.kind, task.stream):
-                unreadable.append(self._unread(desk, task))
-            elif task.what == cases.READ:
-                read.append(task)
-                for entry in desk.entries_from(task.stream, task.version):
-                    if type(entry.event) not in self.policy.ignores:
-                        tasks.update(self._tasks(desk, entry))
-            else:
+            refusal = self._unreadable(desk, task)
+            if refusal is None and task.what == cases.READ:
+                refusal = self._ask(desk, task, desk.entries_from(task.stream, task.version), tasks)
+                if refusal is None:
+                    read.append(task)
+            elif refusal is None:
                 tasks[task] = None
-        return list(tasks), read, unreadable
-
-    def _tasks(self, desk: Desk, entry: Entry[Event]) -> dict[Task, None]:
-        """What an entry asks for; one of an import asks for nothing."""
-        if entry.through == "import":
-            return {}
-        named = self.policy.tasks(entry, desk.state(entry.kind, entry.stream))
-        return {Task(entry.kind, entry.stream, entry.version, what): None for what in named}
+            if refusal is not None:
+                unread.append(refusal)
+        return list(tasks), read, unread
 
     @staticmethod
-    def _unread(desk: Desk, task: Task) -> Refusal:
+    def _unreadable(desk: Desk, task: Task) -> Refusal | None:
+        if desk.is_readable(task.kind, task.stream):
+            return None
         return Refusal(task, "unreadable", desk.why_unreadable(task.stream), _ADMINISTRATOR, ())
+
+    def _ask(
+        self, desk: Desk, reading: Task, entries: Iterable[Entry[Event]], tasks: dict[Task, None]
+    ) -> Refusal | None:
+        """Adds what these entries of one stream ask for; those of an import ask for nothing. Where the policy fails on
+        one of them, nothing is added."""
+        state = desk.state(reading.kind, reading.stream)
+        try:
+            asked = [
+                Task(reading.kind, reading.stream, entry.version, what)
+                for entry in entries
+                if entry.through != "import" and type(entry.event) not in self.policy.ignores
+                for what in self.policy.tasks(entry, state)
+            ]
+        except Exception as error:
+            return _fault(reading, error)
+        tasks.update(dict.fromkeys(asked))
+        return None
 
     def _handle(self, desk: Desk, tasks: Sequence[Task]) -> tuple[list[Task], list[Refusal]]:
         done, refused = list[Task](), list[Refusal]()
@@ -277,8 +294,7 @@ class Runner:
         if isinstance(error, Refused):
             who = tuple(dict.fromkeys(role for blocker in error.blocked_by for role in blocker.who))
             return Refusal(task, error.code, str(error), who or _ADMINISTRATOR, waits_for)
-        # A fault of ours, or of what is stored, concerns this stream alone: the others go on.
-        return Refusal(task, "fault", f"{type(error).__name__}: {error}", _ADMINISTRATOR, waits_for)
+        return _fault(task, error, waits_for)
 
     def _append(self, connection: Connection[TupleRow], desk: Desk) -> None:
         proposals = desk.proposals()
@@ -305,6 +321,11 @@ class Runner:
                 time.sleep(_TURN_SECONDS)
             elif not advance.scanned and not advance.done and not advance.refused:
                 wait_for_news(connection, stopped)
+
+
+def _fault(task: Task, error: Exception, waits_for: tuple[UUID, ...] = ()) -> Refusal:
+    """A fault of ours, or of what is stored, concerns this stream alone: the others go on."""
+    return Refusal(task, "fault", f"{type(error).__name__}: {error}", _ADMINISTRATOR, waits_for)
 
 
 def _kind_of(row: FeedRow) -> Kind:
