@@ -82,7 +82,7 @@ class StockView(PostgresTrackingRecorder):
             writer = self._writers[id(connection)] = Writer(connection, self._projection.tables)
         before = writer.load([entry.stream]).get(entry.stream, {}) if entry.version > 1 else {}
         state = self._folding.fold(self._folding.state(before) if before else None, entry)
-        changed = folding.Stream(entry.stream, self._folding, (), before)
+        changed = folding.FoldedStream(entry.stream, self._folding, (), before)
         changed.after = self._folding.rows(state)
         writer._write([changed])
 

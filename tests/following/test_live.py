@@ -18,8 +18,9 @@ from order_ledger.following import Projection, installing, lag
 from order_ledger.following.installing import CannotFollow
 from order_ledger.following.live import Follower
 from order_ledger.following.projections import UnknownProjection, find, names
-from order_ledger.journal.feed import Settler, part_of
+from order_ledger.journal.feed import part_of
 from order_ledger.journal.journal import Journal
+from order_ledger.journal.settling import Settler
 from order_ledger.orders.events import TrackingChecked
 from tests.following.comparing import differing_bytes
 from tests.following.histories import LINK, SHIPMENTS, an_id, placed, question, random_history

@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from order_ledger.following.contract import Row, Table
-from order_ledger.following.folding import Stream
+from order_ledger.following.folding import FoldedStream
 from order_ledger.following.projections import find
 from order_ledger.following.writing import Writer
 from order_ledger.journal.feed import FeedRow
@@ -56,10 +56,10 @@ def table(connection: Connection[TupleRow], *types: str) -> Writer:
     return Writer(connection, [Table("written", ("stream", *columns))])
 
 
-def stream(number: int, *values: Any) -> Stream:
+def stream(number: int, *values: Any) -> FoldedStream:
     uuid = UUID(int=number)
     entry = FeedRow(number, uuid, 1, "", "order", b"")
-    return Stream(uuid, find("order_status").foldings[0], (entry,), {}, after={"written": [(uuid, *values)]})
+    return FoldedStream(uuid, find("order_status").foldings[0], (entry,), {}, after={"written": [(uuid, *values)]})
 
 
 def written(connection: Connection[TupleRow]) -> list[Row]:

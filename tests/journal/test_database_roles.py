@@ -32,6 +32,7 @@ from order_ledger.journal.database_roles import (
 from order_ledger.journal.group_commit import GroupCommit
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import inspect, migrate
+from order_ledger.journal.settling import Settler
 from order_ledger.orders.events import NoteAdded
 from order_ledger.postgres import embedded_postgres
 from order_ledger.values import Contact, unsealed
@@ -170,7 +171,7 @@ def test_a_follower_does_its_work(own_ledger: str) -> None:
         follower.execute("TRUNCATE seen.orders")
         stop = threading.Event()
         settler = threading.Thread(
-            target=feed.Settler(as_role(own_ledger, "order_ledger_follower")).run, args=(stop.is_set,)
+            target=Settler(as_role(own_ledger, "order_ledger_follower")).run, args=(stop.is_set,)
         )
         follower.execute("LISTEN journal_settled")
         settler.start()

@@ -18,6 +18,7 @@ from psycopg.rows import TupleRow
 from order_ledger.journal import feed
 from order_ledger.journal.database_roles import as_role
 from order_ledger.journal.migrations import Unfit, inspect, migrate
+from order_ledger.journal.settling import Settler
 from order_ledger.postgres import embedded_postgres
 from order_ledger.postgres.programs import programs_folder
 
@@ -177,7 +178,7 @@ def test_a_replica_is_refused() -> None:
                     with pytest.raises(feed.OnReplica, match="follow the feed on the primary"):
                         feed.check_primary(replica)
                 with pytest.raises(feed.OnReplica):
-                    feed.Settler(replica_url).run(lambda: False)
+                    Settler(replica_url).run(lambda: False)
     finally:
         shutil.rmtree(home)
         shutil.rmtree(replica_home)

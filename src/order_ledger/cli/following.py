@@ -12,8 +12,8 @@ from order_ledger.cli.answers import say
 from order_ledger.following.keeping import keep
 from order_ledger.following.projections import find
 from order_ledger.journal.database_roles import as_role
-from order_ledger.journal.feed import Settler
 from order_ledger.journal.migrations import migrate
+from order_ledger.journal.settling import Settler
 from order_ledger.postgres import server_for
 from order_ledger.processes import exit_with_parent
 from order_ledger.settings import Settings
@@ -49,7 +49,7 @@ def settle() -> None:
     with until_asked_to_end() as stopped, server_for(Settings()) as url:
         migrate(url)
         say("settling")
-        Settler(as_role(url, "order_ledger_follower")).run(stopped)
+        Settler(as_role(url, "order_ledger_follower")).run(stopped, say)
 
 
 def _part(text: str) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from psycopg.rows import TupleRow
 
 from order_ledger.entries import Entry
 from order_ledger.following.contract import Folding, Projection
-from order_ledger.following.folding import Stream
+from order_ledger.following.folding import FoldedStream
 from order_ledger.following.parking import park
 from order_ledger.following.ranges import Range
 from order_ledger.following.writing import Writer
@@ -74,7 +74,7 @@ class Builder:
 
     def build(self, streams: Range) -> None:
         """Folds the streams of this range, and writes the rows that they make."""
-        chunk: list[Stream] = []
+        chunk: list[FoldedStream] = []
         for stream in self._folded(streams):
             chunk.append(stream)
             if len(chunk) == _STREAMS_A_WRITE:
@@ -82,7 +82,7 @@ class Builder:
                 chunk = []
         self._write(chunk)
 
-    def _write(self, streams: Sequence[Stream]) -> None:
+    def _write(self, streams: Sequence[FoldedStream]) -> None:
         self._writer.write_or_mark(streams)
         failed = [stream for stream in streams if stream.failed_at is not None]
         for stream in failed:
@@ -108,7 +108,7 @@ class Builder:
             entries_a_row=sql.Literal(_ENTRIES_A_ROW),
         )
 
-    def _folded(self, streams: Range) -> Iterator[Stream]:
+    def _folded(self, streams: Range) -> Iterator[FoldedStream]:
         """The streams, each with the rows that its entries make, or with where its fold failed."""
         foldings = self._projection.foldings
         with self._reading.cursor() as cursor, cursor.copy(self._out(streams)) as copy:
@@ -155,7 +155,7 @@ class _One:
         happened_by: datetime | None,
         state_of: Callable[[UUID, int], bytes],
     ) -> None:
-        self._stream = Stream(number, folding, (), {})
+        self._stream = FoldedStream(number, folding, (), {})
         self._folding = folding
         self._codec = codec
         self._state_of = state_of
@@ -208,7 +208,7 @@ class _One:
         except Exception as error:
             self._stream.fail(self._row(version, position), error)
 
-    def finished(self) -> Stream:
+    def finished(self) -> FoldedStream:
         """The stream with the rows that it gets."""
         stream = self._stream
         assert self._first is not None, "it has an entry"

@@ -18,7 +18,7 @@ class Kept(NamedTuple):
     rows: Rows
 
 
-class Stream(Struct):
+class FoldedStream(Struct):
     """The rows that a stream has, the entries that come, and the rows that they make of it.
 
     `state` is what those rows say; where it is None and there are rows, they are asked. `failed_at` is the entry that
@@ -40,7 +40,7 @@ class Stream(Struct):
         self.error = f"{type(error).__name__}: {error}".replace("\0", "").strip()[:2000]
 
 
-def fold_stream(stream: Stream, codec: Codec) -> None:
+def fold_stream(stream: FoldedStream, codec: Codec) -> None:
     """Sets the rows that the stream gets; where an entry fails, those from before it, and that it failed.
 
     Whatever a fold raises concerns this stream alone, so nothing is let through.

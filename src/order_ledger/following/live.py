@@ -20,7 +20,7 @@ from psycopg.rows import TupleRow
 from order_ledger.following import installing, lag
 from order_ledger.following.collecting import without_collecting
 from order_ledger.following.contract import Folding, Projection
-from order_ledger.following.folding import Kept, Stream, fold_stream
+from order_ledger.following.folding import FoldedStream, Kept, fold_stream
 from order_ledger.following.installing import CannotFollow
 from order_ledger.following.parking import park, wait_behind
 from order_ledger.following.writing import Writer
@@ -196,7 +196,7 @@ class Follower:
         streams = []
         for number, entries in by_stream.items():
             kept = self._kept.pop(number, None) or Kept(None, loaded.get(number, {}))
-            streams.append(Stream(number, self._foldings[entries[0].kind], entries, kept.rows, kept.state))
+            streams.append(FoldedStream(number, self._foldings[entries[0].kind], entries, kept.rows, kept.state))
         for stream in streams:
             fold_stream(stream, self._codec)
         self._writer.write_or_mark(streams)
@@ -205,7 +205,7 @@ class Follower:
         self._keep(streams)
         return len(failed) + waiting
 
-    def _keep(self, streams: Sequence[Stream]) -> None:
+    def _keep(self, streams: Sequence[FoldedStream]) -> None:
         for stream in streams:
             if stream.failed_at is None and stream.after is not None:
                 self._kept[stream.stream] = Kept(stream.state, stream.after)

@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow
 
 from order_ledger.following import installing
 from order_ledger.following.contract import Folding, Projection
-from order_ledger.following.folding import Stream, fold_stream
+from order_ledger.following.folding import FoldedStream, fold_stream
 from order_ledger.following.writing import Writer
 from order_ledger.journal.codec import Codec
 from order_ledger.journal.feed import FeedRow, part_of
@@ -35,7 +35,7 @@ class Parked(Struct, frozen=True):
     last_version: int
 
 
-def park(connection: Connection[TupleRow], streams: Iterable[Stream]) -> None:
+def park(connection: Connection[TupleRow], streams: Iterable[FoldedStream]) -> None:
     """Puts these streams aside, each with the entry it failed on."""
     for stream in streams:
         failed_at, last = stream.failed_at, stream.entries[-1]
@@ -122,7 +122,7 @@ def _retry_one(
     position = next(position for part, _, position in bookmarks if part == here)
     rows = connection.execute(_FOLDED_ENTRIES, (parked.stream, position, list(projection.ignored)), binary=True)
     entries = [FeedRow(*row) for row in rows.fetchall()]
-    stream = Stream(parked.stream, foldings[parked.kind], entries, {})
+    stream = FoldedStream(parked.stream, foldings[parked.kind], entries, {})
     fold_stream(stream, codec)
     writer = Writer(connection, projection.tables)
     stream.before = writer.load([parked.stream]).get(parked.stream, {})

@@ -8,7 +8,7 @@ from psycopg import Connection, pq, sql
 from psycopg.rows import TupleRow
 
 from order_ledger.following.contract import Row, Table
-from order_ledger.following.folding import Stream
+from order_ledger.following.folding import FoldedStream
 from order_ledger.following.integers import refuse_what_does_not_fit
 
 _FEW_ROWS = 8
@@ -34,7 +34,7 @@ class Writer:
                     found.setdefault(row[0], {}).setdefault(table.name, []).append(row)
         return found
 
-    def write_or_mark(self, streams: Sequence[Stream]) -> None:
+    def write_or_mark(self, streams: Sequence[FoldedStream]) -> None:
         """Writes what changed. Where the database refuses the rows of a stream, that stream is marked as failed."""
         try:
             with self._connection.transaction():
@@ -51,7 +51,7 @@ class Writer:
                 stream.failed_at = stream.entries[0]
                 stream.error = f"{type(error).__name__}: {error}".splitlines()[0]
 
-    def _write(self, streams: Iterable[Stream]) -> None:
+    def _write(self, streams: Iterable[FoldedStream]) -> None:
         changes = [_Changes() for _ in self._tables]
         for stream in streams:
             if stream.after is not None:

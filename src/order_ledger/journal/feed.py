@@ -4,12 +4,9 @@ A position is final once it is at or below `settled`. What is above may still be
 that drew its positions earlier and commits later.
 """
 
-import time
-from collections.abc import Callable
 from typing import NamedTuple
 from uuid import UUID
 
-import psycopg
 from psycopg import Connection, pq
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL
@@ -17,7 +14,6 @@ from psycopg.sql import SQL
 from order_ledger.faults import Fault
 
 CHANNEL = "journal_settled"
-_SETTLER = 0x6F6C2D736574  # "ol-set", in a range that no position's lock has
 _READ = SQL(
     "SELECT notification_id, originator_id, originator_version, topic, kind, state FROM journal.entry "
     "WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id LIMIT %s"
@@ -118,59 +114,6 @@ def check_primary(connection: Connection[TupleRow]) -> None:
     row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
     if row is not None and row[0]:
         raise OnReplica("This server is a replica: follow the feed on the primary.")
-
-
-class Settler:
-    """Says, one for the whole ledger, how far the feed is final: in a row, and to all who listen."""
-
-    def __init__(self, url: str, *, busy_ms: int = 5, idle_ms: int = 40) -> None:
-        self._url = url
-        self._busy_seconds = busy_ms / 1000
-        self._idle_seconds = idle_ms / 1000
-
-    def run(self, stopped: Callable[[], bool]) -> None:
-        """Until stopped; a lost connection is made again. A second settler waits for the first to end."""
-        while not stopped():
-            try:
-                with psycopg.connect(self._url, autocommit=True, application_name="order-ledger settler") as connection:
-                    self._settle(connection, stopped)
-            except psycopg.OperationalError:
-                time.sleep(0.5)
-
-    def _settle(self, connection: Connection[TupleRow], stopped: Callable[[], bool]) -> None:
-        check_primary(connection)
-        connection.execute("SET synchronous_commit = off")  # it is a hint: a crash may lose it
-        while not self._elected(connection):
-            if stopped():
-                return
-            time.sleep(0.5)
-        told, idle = 0, 0
-        while not stopped():
-            position = self._highest_settled(connection, told)
-            if position > told:
-                with connection.transaction():
-                    connection.execute("UPDATE journal.settled SET position = %s, at = clock_timestamp()", (position,))
-                    connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, str(position)))
-                told, idle = position, 0
-            else:
-                idle += 1
-            time.sleep(self._busy_seconds if idle < 20 else self._idle_seconds)
-
-    @staticmethod
-    def _elected(connection: Connection[TupleRow]) -> bool:
-        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_SETTLER,)).fetchone()
-        return row is not None and bool(row[0])
-
-    @staticmethod
-    def _highest_settled(connection: Connection[TupleRow], told: int) -> int:
-        # A position that exists: after a crash the sequence may issue the numbers above it again.
-        final = settled(connection)
-        if final <= told:
-            return told
-        row = connection.execute(
-            "SELECT max(notification_id) FROM journal.entry WHERE notification_id <= %s", (final,)
-        ).fetchone()
-        return told if row is None or row[0] is None else int(row[0])
 
 
 def holders(connection: Connection[TupleRow]) -> list[tuple[int, str, float]]:
