@@ -36,13 +36,20 @@ class Writer:
 
     def write_or_mark(self, streams: Sequence[FoldedStream]) -> None:
         """Writes what changed. Where the database refuses the rows of a stream, that stream is marked as failed."""
+        if not self.write(streams):
+            self.write_each_or_mark(streams)
+
+    def write(self, streams: Sequence[FoldedStream]) -> bool:
+        """Writes what changed of all of them; nothing, and answers so, where the database refuses any of it."""
         try:
             with self._connection.transaction():
                 self._write(streams)
-            return
         except _REFUSED:
-            pass
-        # Somebody's rows were refused: one by one it shows whose, and the others go on.
+            return False
+        return True
+
+    def write_each_or_mark(self, streams: Sequence[FoldedStream]) -> None:
+        """Writes what changed one by one, so that it shows whose rows are refused: the others go on."""
         for stream in streams:
             try:
                 with self._connection.transaction():
