@@ -18,6 +18,7 @@ from order_ledger.entries import Entry
 from order_ledger.following import installing, lag, rebuilding
 from order_ledger.following.asking import Moment, asked_of, build_view, drop_view
 from order_ledger.following.live import Follower
+from order_ledger.following.parking import parked_streams
 from order_ledger.following.projections import find
 from order_ledger.following.rebuilding import rebuild
 from order_ledger.journal.journal import Journal
@@ -68,6 +69,20 @@ def test_as_of_is_what_had_happened_in_the_order_of_versions(
     assert drop_view(connection, "tally", Moment(as_of=START + 2 * HOUR)) == view.schema
     assert drop_view(connection, "tally", Moment(as_of=START + 2 * HOUR)) is None
     assert installing.aside(connection) == []
+
+
+def test_what_cannot_be_read_and_had_not_happened_parks_nothing(
+    writing: Writing, connection: Connection[TupleRow], journal: Journal, tmp_path: Path
+) -> None:
+    write_at(writing, 5, ORDERS[0], 1)
+    (state,) = connection.execute("SELECT state FROM journal.entry").fetchone() or (b"",)
+    writing.write_raw(ORDERS[1], bytes(state).replace(b"NoteAdded", b"OrderTeleported"), "OrderTeleported")
+    projection = tally_projection(tmp_path)
+    before, after = (build_view(journal.url, projection, Moment(as_of=START + hours * HOUR)) for hours in (4, 6))
+    assert versions(connection, before.schema) == {}
+    assert parked_streams(connection, before.schema) == []
+    assert versions(connection, after.schema) == {ORDERS[0]: [1]}
+    assert [parked.stream for parked in parked_streams(connection, after.schema)] == [ORDERS[1]]
 
 
 def test_an_entry_that_no_fold_reads_still_says_when_the_one_after_it_happened(

@@ -1,7 +1,6 @@
 """A read model made anew beside the one that is read comes to the same rows."""
 
 import json
-from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -65,8 +64,6 @@ def test_a_long_stream_and_an_entry_of_several_lines(
     assert differing_bytes(connection, find("order_status"), journal.codec) == 0
     view = build_view(journal.url, find("order_status"), Moment(as_of=START))
     assert differing_bytes(connection, find("order_status"), journal.codec, view.schema) == 0
-    before = build_view(journal.url, find("order_status"), Moment(as_of=START - timedelta(days=1)))
-    assert connection.execute(f"SELECT count(*) FROM {before.schema}.orders".encode()).fetchone() == (0,)
 
 
 def test_where_nobody_followed_there_is_nothing_to_compare_with(
