@@ -15,7 +15,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from order_ledger.entries import Entry
-from order_ledger.following import installing, lag, rebuilding
+from order_ledger.following import building, installing, lag, rebuilding
 from order_ledger.following.asking import Moment, asked_of, build_view, drop_view
 from order_ledger.following.live import Follower
 from order_ledger.following.parking import parked_streams
@@ -36,8 +36,10 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
-def _many_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+def _many_ranges_and_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rebuilding, "ENTRIES_A_RANGE", 25)
+    # Some streams are read at once, and some in pieces.
+    monkeypatch.setattr(building, "_ENTRIES_AT_ONCE", 4)
 
 
 def write_at(writing: Writing, hours: float | None, stream: UUID, *notes: int) -> int:

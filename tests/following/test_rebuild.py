@@ -12,7 +12,7 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from order_ledger.following import installing, lag
+from order_ledger.following import building, installing, lag
 from order_ledger.following.asking import Moment, build_view
 from order_ledger.following.building import Cut
 from order_ledger.following.jobs import Interrupted, build_ranges
@@ -49,15 +49,17 @@ def test_a_rebuild_is_the_fold_of_all_entries_and_takes_the_place_of_what_was_re
 
 
 def test_a_long_stream_and_an_entry_of_several_lines(
-    writing: Writing, connection: Connection[TupleRow], journal: Journal
+    writing: Writing, connection: Connection[TupleRow], journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A rebuild takes entries in by the dozen, one a line; what others wrote may be laid out otherwise."""
+    """A rebuild takes entries in by the hundred, one a line; what others wrote may be laid out otherwise."""
+    monkeypatch.setattr(building, "_ENTRIES_AT_ONCE", 30)
     notes = [question(number % 3, None) for number in range(1, 70)]
     writing.write(ORDERS[0], placed(), *notes)
     (last,) = connection.execute("SELECT state FROM journal.entry WHERE originator_version = 70").fetchone() or (b"",)
     laid_out = json.dumps(json.loads(bytes(last)) | {"version": 71}, indent=1).encode()
     writing.write_raw(ORDERS[0], laid_out, "NoteAdded")
-    position = writing.write(ORDERS[0], *notes)
+    writing.write(ORDERS[0], *notes)
+    position = writing.write(ORDERS[1], placed(), notes[0])
     Follower(journal.url, find("order_status")).catch_up(position)
     done = rebuild(journal.url, find("order_status"))
     assert done.comparison is not None and done.comparison.equal and not done.comparison.parked

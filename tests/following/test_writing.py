@@ -107,3 +107,9 @@ def test_rows_of_a_type_that_the_driver_does_not_know(connection: Connection[Tup
     writer = table(connection, "colour", "int")
     writer.write_or_mark([stream(number, "blue", number) for number in range(1, MANY + 1)])
     assert len(written(connection)) == MANY
+
+
+def test_tables_that_were_dropped_meanwhile_are_missing(connection: Connection[TupleRow]) -> None:
+    """As any statement about them would say it: whoever follows looks for another copy then."""
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        Writer(connection, [Table("written", ("stream",))])

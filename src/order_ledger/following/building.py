@@ -5,12 +5,14 @@ memory does not grow with the journal. A stream on which anything fails is read 
 entry by entry, which says where it failed; so it is parked as a follower would park it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from struct import Struct as Packing
+from struct import unpack
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from msgspec import Struct
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
@@ -25,26 +27,41 @@ from order_ledger.journal.feed import FeedRow
 from order_ledger.moments import has_happened
 
 _STREAMS_A_WRITE = 1_000
-_ENTRIES_A_ROW = 64
-# A row holds some entries of a stream: to take in a row costs the driver more than to decode a small entry.
-_OUT = sql.SQL(
-    "COPY (SELECT originator_id, array_position({kinds}, min(kind)), "
+_ENTRIES_AT_ONCE = 1_000
+_READ = sql.SQL(
+    "FROM journal.entry WHERE notification_id <= {until} AND kind = ANY({kinds}) AND topic <> ALL({ignored}) "
+    "AND recorded_at <= {recorded_by}"
+)
+_PIECE = sql.SQL(
     "string_agg(int8send(notification_id), ''::bytea ORDER BY originator_version), "
-    "string_agg(state, '\\x0a'::bytea ORDER BY originator_version) "
-    "FROM journal.entry WHERE originator_id BETWEEN {first} AND {last} AND notification_id <= {until} "
-    "AND kind = ANY({kinds}) AND topic <> ALL({ignored}) AND recorded_at <= {recorded_by} "
-    "GROUP BY originator_id, originator_version / {entries_a_row} "
-    "ORDER BY originator_id, originator_version / {entries_a_row}) TO STDOUT (FORMAT binary)"
+    "string_agg(state, '\\x0a'::bytea ORDER BY originator_version)"
+)
+# A row is a stream: to take in a row costs the driver more than to decode a small entry. Rows come in the order of the
+# journal's key, so that the server sorts nothing.
+_OUT = sql.SQL(
+    "COPY (SELECT originator_id, array_position({kinds}, min(kind)), {piece} {read} "
+    "AND originator_id BETWEEN {first} AND {last} AND originator_id <> ALL({long}) "
+    "GROUP BY originator_id ORDER BY originator_id) TO STDOUT (FORMAT binary)"
+)
+_LONG = (
+    "SELECT originator_id, kind FROM journal.entry WHERE originator_id BETWEEN %s AND %s AND originator_version = %s "
+    "AND kind = ANY(%s)"
+)
+_PIECE_OF_LONG = sql.SQL(
+    "SELECT {piece} {read} AND originator_id = %s AND originator_version BETWEEN %s AND %s GROUP BY originator_id"
+)
+_LENGTH_OF_LONG = "SELECT max(originator_version) FROM journal.entry WHERE originator_id = %s"
+_ENTRIES = sql.SQL(
+    "SELECT notification_id, originator_id, originator_version, topic, kind, state {read} AND originator_id = %s "
+    "ORDER BY originator_version"
 )
 # PostgreSQL's binary form of COPY: one message a row; before each value its length. The first row follows a header.
 _HEADER_BYTES = 19
 _ROW = Packing(">hi16siii")
 _LENGTH = Packing(">i")
-_ENTRIES = (
-    "SELECT notification_id, originator_id, originator_version, topic, kind, state FROM journal.entry "
-    "WHERE originator_id = %s AND notification_id <= %s AND topic <> ALL(%s) "
-    "AND recorded_at <= coalesce(%s, 'infinity'::timestamptz) ORDER BY originator_version"
-)
+
+Piece = tuple[bytes | bytearray | memoryview, bytes | bytearray | memoryview]
+"""Some entries of a stream: their positions, as the database writes whole numbers, and their bytes, one a line."""
 
 
 class Cut(Struct, frozen=True, kw_only=True):
@@ -70,10 +87,16 @@ class Builder:
     ) -> None:
         self._reading, self._writing = reading, writing
         self._foldings = projection.foldings
-        # As of a moment, an entry that no fold reads may still say when the one after it happened.
-        self._ignored = list(projection.ignored) if cut.happened_by is None else []
         self._codec = codec
         self._cut = cut
+        # As of a moment, an entry that no fold reads may still say when the one after it happened.
+        ignored = list(projection.ignored) if cut.happened_by is None else []
+        self._read = _READ.format(
+            until=sql.Literal(cut.until),
+            kinds=sql.Literal([folding.kind for folding in projection.foldings]),
+            ignored=sql.SQL("{}::text[]").format(sql.Literal(ignored)),
+            recorded_by=sql.Literal(cut.recorded_by) if cut.recorded_by else sql.SQL("'infinity'"),
+        )
         self._writer = Writer(writing, projection.tables)
 
     def build(self, streams: Range) -> None:
@@ -94,54 +117,69 @@ class Builder:
             self._writer.write_each_or_mark(streams)
         park(self._writing, [stream for stream in streams if stream.failed_at is not None])
 
-    def _out(self, streams: Range) -> sql.Composed:
-        return _OUT.format(
-            kinds=sql.Literal([folding.kind for folding in self._foldings]),
-            first=sql.Literal(streams[0]),
-            last=sql.Literal(streams[1]),
-            until=sql.Literal(self._cut.until),
-            ignored=sql.SQL("{}::text[]").format(sql.Literal(self._ignored)),
-            recorded_by=sql.Literal(self._cut.recorded_by) if self._cut.recorded_by else sql.SQL("'infinity'"),
-            entries_a_row=sql.Literal(_ENTRIES_A_ROW),
-        )
-
     def _folded(self, streams: Range) -> Iterator[FoldedStream]:
         """The streams, each with the rows that its entries make, or with where its fold failed."""
-        with self._reading.cursor() as cursor, cursor.copy(self._out(streams)) as copy:
+        kinds = [folding.kind for folding in self._foldings]
+        long = self._writing.execute(_LONG, (*streams, _ENTRIES_AT_ONCE + 1, kinds)).fetchall()
+        out = _OUT.format(
+            kinds=sql.Literal(kinds),
+            piece=_PIECE,
+            read=self._read,
+            first=sql.Literal(streams[0]),
+            last=sql.Literal(streams[1]),
+            long=sql.SQL("{}::uuid[]").format(sql.Literal([stream for stream, _ in long])),
+        )
+        with self._reading.cursor() as cursor, cursor.copy(out) as copy:
             header = _HEADER_BYTES
-            current = b""
-            one: _Fold | None = None
             for row in copy:
                 place, header = header, 0
                 if len(row) < place + _ROW.size:
                     continue  # the end
-                _, _, number, _, kind, size = _ROW.unpack_from(row, place)
+                _, _, stream, _, kind, size = _ROW.unpack_from(row, place)
                 place += _ROW.size
-                positions = Packing(f">{size // 8}q").unpack_from(row, place)
-                place += size + _LENGTH.size
-                if number != current:
-                    if one is not None:
-                        yield self._finished(current, one)
-                    current = number
-                    one = _Fold(self._foldings[kind - 1], self._codec, self._cut.happened_by)
-                assert one is not None
-                one.take(positions, row[place:])
-            if one is not None:
-                yield self._finished(current, one)
+                piece = (row[place : place + size], row[place + size + _LENGTH.size :])
+                yield self._fold(UUID(bytes=stream), self._foldings[kind - 1], (piece,))
+        for stream, kind in long:
+            yield self._fold(stream, self._foldings[kinds.index(kind)], self._pieces(stream))
 
-    def _finished(self, number: bytes, one: "_Fold") -> FoldedStream:
-        stream = FoldedStream(UUID(bytes=number), one.folding, (), {}, after=one.rows())
-        if one.failed:
-            stream.after = None
-            stream.entries = self._entries(stream.stream, stream.folding)
+    def _pieces(self, stream: UUID) -> Iterator[Piece]:
+        """A stream of many entries, which need not be in memory all at once."""
+        (length,) = self._writing.execute(_LENGTH_OF_LONG, (stream,)).fetchone() or (0,)
+        statement = _PIECE_OF_LONG.format(piece=_PIECE, read=self._read)
+        for first in range(1, length + 1, _ENTRIES_AT_ONCE):
+            last = first + _ENTRIES_AT_ONCE - 1
+            yield from self._writing.execute(statement, (stream, first, last), binary=True).fetchall()
+
+    def _fold(self, number: UUID, folding: Folding[Any], pieces: Iterable[Piece]) -> FoldedStream:
+        stream = FoldedStream(number, folding, (), {})
+        try:
+            stream.after = self._rows(folding, pieces)
+        except psycopg.Error:
+            raise
+        except Exception:
+            stream.entries = self._entries(number, folding)
             if stream.entries:
                 fold_stream(stream, self._codec)
         return stream
 
+    def _rows(self, folding: Folding[Any], pieces: Iterable[Piece]) -> Rows | None:
+        """What the entries make; None where they make nothing."""
+        fold, ignores, happened_by = folding.fold, folding.ignores, self._cut.happened_by
+        state, happened = None, True
+        for positions, lines in pieces:
+            numbers = unpack(f">{len(positions) // 8}q", positions)
+            for entry in self._codec.decode_lines(lines, numbers):
+                if happened_by is not None:
+                    happened = has_happened(entry.at, happened, happened_by)
+                    if not happened or type(entry.event) in ignores:
+                        continue
+                state = fold(state, entry)
+        return None if state is None else folding.rows(state)
+
     def _entries(self, stream: UUID, folding: Folding[Any]) -> list[FeedRow]:
         """The entries of one stream that its fold reads."""
-        sought = (stream, self._cut.until, self._ignored, self._cut.recorded_by)
-        rows = [FeedRow(*row) for row in self._writing.execute(_ENTRIES, sought, binary=True)]
+        found = self._writing.execute(_ENTRIES.format(read=self._read), (stream,), binary=True)
+        rows = [FeedRow(*row) for row in found]
         return rows if self._cut.happened_by is None else self._that_happened(rows, folding, self._cut.happened_by)
 
     def _that_happened(self, rows: Sequence[FeedRow], folding: Folding[Any], by: datetime) -> list[FeedRow]:
@@ -155,40 +193,3 @@ class Builder:
             if happened and row.name not in ignored:
                 kept.append(row)
         return kept
-
-
-class _Fold:
-    """The fold of one stream, some entries at a time. What it fails on, and why, it does not say."""
-
-    def __init__(self, folding: Folding[Any], codec: Codec, happened_by: datetime | None) -> None:
-        self.folding = folding
-        self.failed = False
-        self._codec = codec
-        self._state: Any = None
-        self._happened, self._happened_by = True, happened_by
-
-    def take(self, positions: Sequence[int], lines: bytes | bytearray | memoryview) -> None:
-        """Folds the next entries, which are lines."""
-        if self.failed:
-            return
-        fold, state = self.folding.fold, self._state
-        try:
-            for entry in self._codec.decode_lines(lines, positions):
-                if self._happened_by is not None:
-                    self._happened = has_happened(entry.at, self._happened, self._happened_by)
-                    if not self._happened or type(entry.event) in self.folding.ignores:
-                        continue
-                state = fold(state, entry)
-        except Exception:
-            self.failed = True
-        self._state = state
-
-    def rows(self) -> Rows | None:
-        """What the entries make; None where that is nothing, or where it failed."""
-        if self.failed or self._state is None:
-            return None
-        try:
-            return self.folding.rows(self._state)
-        except Exception:
-            self.failed = True
-            return None

@@ -127,13 +127,14 @@ class _Changes:
 
 
 class _Statements:
-    """What is asked of one table, in the types that its columns have."""
+    """What is asked of one table, in the types that its columns have. Raises `UndefinedTable`: a copy may be dropped by
+    whoever has no use for it."""
 
     def __init__(self, connection: Connection[TupleRow], table: Table) -> None:
         self.name, self.key = table.name, table.key
         found = connection.execute(
             "SELECT attname, format_type(atttypid, atttypmod), atttypid FROM pg_attribute "
-            "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+            "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
             (table.name,),
         ).fetchall()
         types: dict[str, str] = {column: name for column, name, _ in found}
