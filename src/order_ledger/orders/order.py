@@ -278,17 +278,22 @@ class Order(Struct, frozen=True, dict=True):
     @property
     def stock(self) -> StockState:
         """How far stock covers the lines from stock; a shortage shows on any line."""
-        lines = self.open_lines
-        if any(line.short for line in lines):
-            return "short"
-        if any(line.backordered for line in lines):
+        from_stock = awaited = unchecked = left = False
+        for line in self.open_lines:
+            if line.short:
+                return "short"
+            awaited = awaited or line.backordered > 0
+            if line.ordered.kind == "from_stock":
+                from_stock, rest = True, line.rest
+                unchecked = unchecked or line.kept < rest
+                left = left or rest > 0
+        if awaited:
             return "backordered"
-        from_stock = [line for line in lines if line.ordered.kind == "from_stock"]
         if not from_stock:
             return "none"
-        if any(line.kept < line.rest for line in from_stock):
+        if unchecked:
             return "unchecked"
-        return "allocated" if any(line.rest for line in from_stock) else "issued"
+        return "allocated" if left else "issued"
 
     @property
     def fulfilment(self) -> FulfilmentState:

@@ -27,7 +27,7 @@ from order_ledger.orders.evolving.changes import Changes
 from order_ledger.orders.evolving.placing import UNKNOWN, placed
 from order_ledger.orders.order import Order
 
-__all__ = ["evolve", "fold"]
+__all__ = ["after", "evolve", "fold"]
 
 # A table, where decisions are a `match`: every case that is looked at in vain costs as much as a change of the order.
 _CHANGES: Changes = {
@@ -61,15 +61,19 @@ def evolve(order: Order | None, entry: Entry[OrderEvent]) -> Order:
     A view as of a moment may lack the OrderPlaced that a later entry builds on (imports know entries that happened
     before they were ordered); such an order then has no number, no lines named, and an unknown consumer.
     """
-    event = entry.event
+    return after(order, entry.event, entry)
+
+
+def after(order: Order | None, event: OrderEvent, entry: Entry[OrderEvent]) -> Order:
+    """The same, the entry's event being given: it may say less than the entry has."""
     if type(event) is OrderPlaced:
         return placed(event, entry)
     if order is None:
         order = placed(UNKNOWN, entry)
-    after = _CHANGES[type(event)](order, event, entry)
-    if after is order:
+    changed = _CHANGES[type(event)](order, event, entry)
+    if changed is order:
         return replace(order, version=entry.version, recorded_at=entry.recorded_at)
     # It was made just now, and nobody has seen it yet.
-    force_setattr(after, "version", entry.version)
-    force_setattr(after, "recorded_at", entry.recorded_at)
-    return after
+    force_setattr(changed, "version", entry.version)
+    force_setattr(changed, "recorded_at", entry.recorded_at)
+    return changed
