@@ -94,12 +94,15 @@ def opened(connection: Connection[TupleRow], policy: str, refusals: Sequence[Ref
         )  # fmt: skip
 
 
-def closed(connection: Connection[TupleRow], policy: str, tasks: Iterable[Task]) -> None:
+def closed(connection: Connection[TupleRow], policy: str, tasks: Sequence[Task]) -> None:
     """These are done."""
-    for task in tasks:
+    if tasks:
         connection.execute(
-            "DELETE FROM policies.open_case WHERE policy = %s AND stream = %s AND version = %s AND task = %s",
-            (policy, task.stream, task.version, task.what),
+            "DELETE FROM policies.open_case c "
+            "USING unnest(%s::uuid[], %s::bigint[], %s::text[]) AS t (stream, version, task) "
+            "WHERE c.policy = %s AND c.stream = t.stream AND c.version = t.version AND c.task = t.task",
+            ([task.stream for task in tasks], [task.version for task in tasks], [task.what for task in tasks], policy),
+            prepare=True,
         )
 
 

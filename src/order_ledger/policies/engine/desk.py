@@ -19,6 +19,7 @@ from order_ledger.journal.appending import Appending, Key, Proposal
 from order_ledger.journal.codec import Encoded, Head, Unreadable, genesis
 from order_ledger.journal.evolves import EVOLVES
 from order_ledger.journal.journal import Journal
+from order_ledger.journal.sealing import SealingKey
 from order_ledger.values import Sealed
 
 _TAIL = """
@@ -88,6 +89,7 @@ class Desk:
         self._added: dict[UUID, list[Encoded]] = {}
         self._by: dict[Task, dict[UUID, int]] = {}
         self._before: dict[UUID, tuple[Known, int]] = {}
+        self._keys: dict[str, SealingKey | None] = {}
 
     # Looking
 
@@ -153,8 +155,9 @@ class Desk:
     def opened(self, entry: Entry[Any], field: str, form: type[T]) -> T | None:
         """The value that is sealed in this field; None where its key was destroyed. Raises `CannotOpen`."""
         sealed: Sealed[T] = getattr(entry.event, field)
-        key = self._journal.keyring.read(self.connection, [sealed.sealed])[sealed.sealed]
-        if key is None:
+        if sealed.sealed not in self._keys:  # a person's values are sealed with one key: it is asked for once here
+            self._keys |= self._journal.keyring.read(self.connection, [sealed.sealed])
+        if (key := self._keys[sealed.sealed]) is None:
             return None
         return key.open(sealed, self._journal.ledger, entry.stream, entry.version, field, form)
 
