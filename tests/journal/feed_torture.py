@@ -82,8 +82,8 @@ class Writer:
             try:
                 kept = self.transaction(batch)
             except UniqueViolation:
-                self.connection.execute("ROLLBACK")
                 self.told["conflicts"] += 1
+                self.roll_back()
             except psycopg.OperationalError:
                 self.told["in_doubt"] += 1
                 if self.is_there(batch):
@@ -94,6 +94,12 @@ class Writer:
                     self.keep(batch)
                 else:
                     self.told["rolled_back"] += 1
+
+    def roll_back(self) -> None:
+        try:
+            self.connection.execute("ROLLBACK")
+        except psycopg.OperationalError:
+            self.connection = self.connect()  # the server was killed meanwhile, and the transaction with it
 
     @property
     def marker(self) -> str:
