@@ -10,9 +10,8 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from order_ledger.journal import settling as module
 from order_ledger.journal.feed import settled
-from order_ledger.journal.settling import Settler
+from order_ledger.journal.settling import _SETTLER, Settler
 from order_ledger.journal.tailing import Say
 from tests.journal.inserting import insert
 
@@ -78,7 +77,7 @@ def test_a_settler_whose_connection_is_lost_says_so_and_makes_another(
 
 
 def test_a_stopped_settler_that_was_never_elected_ends(ledger_url: str, connection: Connection[TupleRow]) -> None:
-    connection.execute("SELECT pg_advisory_lock(%s)", (module._SETTLER,))
+    connection.execute("SELECT pg_advisory_lock(%s)", (_SETTLER,))
     with settling(ledger_url):
         time.sleep(0.1)
 

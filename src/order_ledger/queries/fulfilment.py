@@ -1,7 +1,7 @@
 """How long orders take, whether they come when promised, what fails, goes back and waits: the measures.
 
 One statement answers all of them, so that they are of one moment of the read model; `fulfilment.sql` says what each is.
-It is never prepared: a plan for all that may be asked takes minutes where the plan for what is asked takes a second.
+It is never prepared: a plan for all that may be asked takes minutes where the plan for what is asked takes seconds.
 Who may ask what is the caller's affair: `Whose` narrows the measures to what one party sold, made or kept.
 """
 

@@ -1,4 +1,4 @@
-"""What several events have in common: a line, a parcel, units that are no longer to be paid."""
+"""What several events have in common: a line, a parcel, a return, units that are no longer to be paid."""
 
 from decimal import Decimal
 
@@ -10,10 +10,10 @@ from order_ledger.orders.events import OrderEvent
 from order_ledger.orders.lines import Line, Places
 from order_ledger.orders.money import Settlement
 from order_ledger.orders.order import Order
-from order_ledger.orders.shipments import Shipment
+from order_ledger.orders.shipments import Return, Shipment
 from order_ledger.values import Money, Units
 
-__all__ = ["given_back", "since_delivered", "with_line", "with_shipment", "withdrawn"]
+__all__ = ["given_back", "since_delivered", "with_line", "with_return", "with_shipment", "withdrawn"]
 
 _ZERO = Decimal(0)
 
@@ -34,6 +34,11 @@ def with_line(order: Order, line: Line) -> Order:
 def with_shipment(order: Order, shipment: Shipment) -> Order:
     """The order with this parcel."""
     return replace(order, shipments={**order.shipments, shipment.shipment: shipment})
+
+
+def with_return(order: Order, returned: Return) -> Order:
+    """The order with this return."""
+    return replace(order, returns={**order.returns, returned.rma: returned})
 
 
 def since_delivered(order: Order, entry: Entry[OrderEvent]) -> Order:

@@ -84,7 +84,7 @@ def _implied_line(event: OrderPlaced, number: int) -> OrderLine:
 
 
 _NOBODY = UUID(int=0)
-_NO_MONEY = Money(Decimal("0.00"), "XXX")
+_NO_MONEY = Money(Decimal("0.00"), "XXX")  # ISO 4217: no currency
 UNKNOWN = OrderPlaced(
     number="",
     consumer=_NOBODY,

@@ -14,7 +14,7 @@ from order_ledger.orders.events import (
     ReturnWithdrawn,
 )
 from order_ledger.orders.evolving.changes import Changes
-from order_ledger.orders.evolving.parts import given_back, with_line, with_shipment
+from order_ledger.orders.evolving.parts import given_back, with_line, with_return, with_shipment
 from order_ledger.orders.lines import THE_ONE_UNIT
 from order_ledger.orders.order import Order
 from order_ledger.orders.shipments import Return, ReturnState, Shipment
@@ -31,7 +31,7 @@ def _requested(order: Order, event: ReturnRequested, entry: Entry[OrderEvent]) -
         lines = {units.line: units.quantity for units in THE_ONE_UNIT}
     reasons = {asked.line: asked.reason for asked in event.lines}
     returned = Return(event.rma, lines, reasons, event.wanted, event.exchange_for, "requested", entry.at)
-    return _with_return(order, returned)
+    return with_return(order, returned)
 
 
 def _approved(order: Order, event: ReturnApproved, entry: Entry[OrderEvent]) -> Order:
@@ -40,17 +40,17 @@ def _approved(order: Order, event: ReturnApproved, entry: Entry[OrderEvent]) -> 
         return order
     approved = {units.line: units.quantity for units in order.units(event.lines)}
     returned = replace(returned, state="approved", approved=approved, send_to=event.send_to, send_by=event.send_by)
-    return _with_return(order, returned)
+    return with_return(order, returned)
 
 
 def _rejected(order: Order, event: ReturnRejected, entry: Entry[OrderEvent]) -> Order:
     returned = order.returns.get(event.rma)
-    return _with_return(order, replace(returned, state="rejected")) if returned else order
+    return with_return(order, replace(returned, state="rejected")) if returned else order
 
 
 def _withdrawn(order: Order, event: ReturnWithdrawn, entry: Entry[OrderEvent]) -> Order:
     returned = order.returns.get(event.rma)
-    return _with_return(order, replace(returned, state="withdrawn")) if returned else order
+    return with_return(order, replace(returned, state="withdrawn")) if returned else order
 
 
 def _sent(order: Order, event: ReturnShipped, entry: Entry[OrderEvent]) -> Order:
@@ -72,7 +72,7 @@ def _sent(order: Order, event: ReturnShipped, entry: Entry[OrderEvent]) -> Order
     order = with_shipment(order, parcel)
     if returned.state != "approved":
         return order
-    return _with_return(order, replace(returned, state="on_its_way"))
+    return with_return(order, replace(returned, state="on_its_way"))
 
 
 def _received(order: Order, event: ReturnReceived, entry: Entry[OrderEvent]) -> Order:
@@ -95,7 +95,7 @@ def _received(order: Order, event: ReturnReceived, entry: Entry[OrderEvent]) -> 
     if returned is not None:
         state: ReturnState = "received" if returned.is_open else returned.state
         returned = replace(returned, received=received, state=state)
-        order = _with_return(order, returned)
+        order = with_return(order, returned)
     if undelivered and shipment is not None:
         order = with_shipment(order, replace(shipment, came_back=came_back))
     return order
@@ -106,13 +106,9 @@ def _resolved(order: Order, event: ReturnResolved, entry: Entry[OrderEvent]) -> 
     if returned is None:
         return order
     returned = replace(returned, state="resolved", refund=event.refund, exchange_order=event.exchange_order)
-    order = _with_return(order, returned)
+    order = with_return(order, returned)
     back = tuple(Units(line.line, line.quantity) for line in event.lines if line.how != "send_back")
     return given_back(order, back, entry) if back else order
-
-
-def _with_return(order: Order, returned: Return) -> Order:
-    return replace(order, returns={**order.returns, returned.rma: returned})
 
 
 CHANGES: Changes = {

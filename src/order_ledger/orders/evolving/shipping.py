@@ -16,7 +16,7 @@ from order_ledger.orders.events import (
     TrackingCorrected,
 )
 from order_ledger.orders.evolving.changes import Changes
-from order_ledger.orders.evolving.parts import since_delivered, with_line, with_shipment
+from order_ledger.orders.evolving.parts import since_delivered, with_line, with_return, with_shipment
 from order_ledger.orders.order import Order
 from order_ledger.orders.shipments import Shipment
 
@@ -108,7 +108,7 @@ def _progressed(order: Order, event: ShipmentProgressed, entry: Entry[OrderEvent
     order = with_shipment(order, shipment)
     returned = order.returns.get(shipment.rma) if shipment.rma is not None else None
     if returned is not None and returned.state == "approved":
-        order = replace(order, returns={**order.returns, returned.rma: replace(returned, state="on_its_way")})
+        order = with_return(order, replace(returned, state="on_its_way"))
     return order
 
 
