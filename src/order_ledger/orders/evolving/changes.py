@@ -10,7 +10,8 @@ from order_ledger.orders.order import Order
 __all__ = ["Change", "Changes"]
 
 Change = Callable[[Order, Any, Entry[OrderEvent]], Order]
-"""The order before, the event and its entry, and the order after. `version` and `recorded_at` are its caller's affair."""
+"""The order before, the event and its entry, and the order after, whose `version` and `recorded_at` are its caller's
+affair."""
 
 Changes = Mapping[type[Event], Change]
 """What each of some events makes of an order."""
