@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
-from msgspec.structs import replace
 
 from order_ledger.entries import Answer, By, Cause, CommandRef, Entry, Event, Fact, Source, Through
 from order_ledger.journal.codec import Codec, Head, Unreadable, base64url, genesis, sealed_fields
@@ -65,8 +64,8 @@ def test_a_golden_entry_is_read_as_it_was_written(name: str) -> None:
     entry = CODEC.decode(state)
     assert f"{type(entry.event).__name__}.{stored.schema}.json" == name
     current = file_name(type(entry.event))
-    (line,) = CODEC.decode_lines(state, [7])
-    assert fields_of(line) == fields_of(replace(entry, position=7))
+    (line,) = CODEC.decode_lines(state, 1)
+    assert fields_of(line) == fields_of(entry)
     if name == current:  # an older schema is only ever read
         assert written_again(entry, stored.previous) == state
 
@@ -379,7 +378,7 @@ def test_what_is_not_known_is_not_guessed_at(what: str) -> None:
     with pytest.raises(Unreadable):
         CODEC.decode(UNREADABLE[what]())
     with pytest.raises(Unreadable):
-        CODEC.decode_lines(b"\n".join((changed(), UNREADABLE[what]())), [1, 2])
+        CODEC.decode_lines(b"\n".join((changed(), UNREADABLE[what]())), 2)
 
 
 # Older schemas
@@ -416,8 +415,8 @@ def test_an_older_schema_is_read_through_every_upcaster_after_it(
     state = changed(name="Weighed", schema=schema, data=data)
     assert codec.decode(state).event == read
     present = changed(name="Weighed", schema=3, data={"grams": 7, "scales": "ours"})
-    lines = codec.decode_lines(b"\n".join((state, present)), [1, 2])
-    assert [(line.event, line.position) for line in lines] == [(read, 1), (Weighed(7, "ours"), 2)]
+    lines = codec.decode_lines(b"\n".join((state, present)), 2)
+    assert [line.event for line in lines] == [read, Weighed(7, "ours")]
 
 
 @pytest.mark.parametrize("upcasters", [{}, {("Weighed", 2): scales}, {("Weighed", 1): grams}])

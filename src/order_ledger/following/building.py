@@ -8,7 +8,6 @@ entry by entry, which says where it failed; so it is parked as a follower would 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from struct import Struct as Packing
-from struct import unpack
 from typing import Any
 from uuid import UUID
 
@@ -32,10 +31,7 @@ _READ = sql.SQL(
     "FROM journal.entry WHERE notification_id <= {until} AND kind = ANY({kinds}) AND topic <> ALL({ignored}) "
     "AND recorded_at <= {recorded_by}"
 )
-_PIECE = sql.SQL(
-    "string_agg(int8send(notification_id), ''::bytea ORDER BY originator_version), "
-    "string_agg(state, '\\x0a'::bytea ORDER BY originator_version)"
-)
+_PIECE = sql.SQL("count(*), string_agg(state, '\\x0a'::bytea ORDER BY originator_version)")
 # A row is a stream: to take in a row costs the driver more than to decode a small entry. Rows come in the order of the
 # journal's key, so that the server sorts nothing.
 _OUT = sql.SQL(
@@ -57,11 +53,10 @@ _ENTRIES = sql.SQL(
 )
 # PostgreSQL's binary form of COPY: one message a row; before each value its length. The first row follows a header.
 _HEADER_BYTES = 19
-_ROW = Packing(">hi16siii")
-_LENGTH = Packing(">i")
+_ROW = Packing(">hi16siiiqi")
 
-Piece = tuple[bytes | bytearray | memoryview, bytes | bytearray | memoryview]
-"""Some entries of a stream: their positions, as the database writes whole numbers, and their bytes, one a line."""
+Piece = tuple[int, bytes | bytearray | memoryview]
+"""Some entries of a stream: how many, and their bytes, one a line."""
 
 
 class Cut(Struct, frozen=True, kw_only=True):
@@ -135,9 +130,8 @@ class Builder:
                 place, header = header, 0
                 if len(row) < place + _ROW.size:
                     continue  # the end
-                _, _, stream, _, kind, size = _ROW.unpack_from(row, place)
-                place += _ROW.size
-                piece = (row[place : place + size], row[place + size + _LENGTH.size :])
+                _, _, stream, _, kind, _, entries, _ = _ROW.unpack_from(row, place)
+                piece = (entries, row[place + _ROW.size :])
                 yield self._fold(UUID(bytes=stream), self._foldings[kind - 1], (piece,))
         for stream, kind in long:
             yield self._fold(stream, self._foldings[kinds.index(kind)], self._pieces(stream))
@@ -166,9 +160,8 @@ class Builder:
         """What the entries make; None where they make nothing."""
         fold, ignores, happened_by = folding.fold, folding.ignores, self._cut.happened_by
         state, happened = None, True
-        for positions, lines in pieces:
-            numbers = unpack(f">{len(positions) // 8}q", positions)
-            for entry in self._codec.decode_lines(lines, numbers):
+        for entries, lines in pieces:
+            for entry in self._codec.decode_lines(lines, entries):
                 if happened_by is not None:
                     happened = has_happened(entry.at, happened, happened_by)
                     if not happened or type(entry.event) in ignores:

@@ -3,6 +3,7 @@
 The fold is pure and knows nothing of how it is run: live, rebuilt, or as of a moment, on one core or many.
 
 - It takes any prefix and any order of events that a stream can have.
+- It is not told an entry's position: that is where the journal put it, and nothing that happened.
 - `state(rows(x)) == x`: what it must remember stands in the rows, and nothing that entries do not say does.
 - No two streams write one row: the first column of every table is the stream's id, and the first of its key.
 """

@@ -55,7 +55,7 @@ def fold_stream(stream: FoldedStream, codec: Codec) -> None:
     folded = False
     for entry in stream.entries:
         try:
-            state = folding.fold(state, codec.decode(entry.state, entry.position))
+            state = folding.fold(state, codec.decode(entry.state))
             folded = True
         except Exception as error:
             stream.fail(entry, error)

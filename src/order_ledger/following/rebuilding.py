@@ -36,7 +36,7 @@ from order_ledger.following.ranges import cut
 from order_ledger.following.swapping import Pair, Refused, alone, choose_side, read_copy
 from order_ledger.journal.database_roles import grant_read_model
 
-ENTRIES_A_RANGE = 20_000
+ENTRIES_A_RANGE = 10_000
 _BUILDING = Path(__file__).parent / "building.sql"
 
 Phase = Literal["fold", "index", "follow", "compare"]

@@ -6,7 +6,7 @@ bytes of an older schema are read through an upcaster, and are never rewritten.
 
 import binascii
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache, cached_property, reduce
 from operator import or_
@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Raw, Struct, UnsetType
 from msgspec import field as field_of
-from msgspec.structs import force_setattr, replace
+from msgspec.structs import replace
 
 from order_ledger.entries import Answer, By, Cause, CommandRef, Entry, Event, Fact, Kind, Source, Through
 from order_ledger.journal.keys import KeyName, Keyring
@@ -209,32 +209,28 @@ class Codec:
         """The entry that these bytes are; raises `Unreadable`."""
         return self._entry(self.stored(state), position)
 
-    def decode_lines(self, lines: bytes | bytearray | memoryview, positions: Sequence[int]) -> list[Entry[Event]]:
-        """The entries that these bytes are, one a line, at these positions: several for little more than the price of
-        one. Raises `Unreadable`, also where one of them is of several lines; `decode` says which."""
+    def decode_lines(self, lines: bytes | bytearray | memoryview, entries: int) -> list[Entry[Event]]:
+        """The so many entries that these bytes are, one a line, their positions left out: several for little more than
+        the price of one. Raises `Unreadable`, also where one of them is of several lines; `decode` says which."""
         try:
-            entries: list[Entry[Event]] = self._decode_entries(lines)
+            found: list[Entry[Event]] = self._decode_entries(lines)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            return self._decode_older_lines(lines, positions)
-        if len(entries) != len(positions):
+            found = self._decode_older_lines(lines)
+        if len(found) != entries:
             raise Unreadable("not every line is an entry")
-        for entry, position in zip(entries, positions, strict=True):
-            force_setattr(entry, "position", position)  # nobody has seen it yet
-        return entries
+        return found
 
-    def _decode_older_lines(
-        self, lines: bytes | bytearray | memoryview, positions: Sequence[int]
-    ) -> list[Entry[Event]]:
+    def _decode_older_lines(self, lines: bytes | bytearray | memoryview) -> list[Entry[Event]]:
         """The same where an event is of an older schema."""
         try:
             found = self._decode_stored_lines(lines)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Unreadable(str(error)) from error
-        if len(found) != len(positions) or any(stored.format != FORMAT for stored in found):
+        if any(stored.format != FORMAT for stored in found):
             raise Unreadable("not every line is an entry of a format that is known")
-        return [self._entry(stored, position) for stored, position in zip(found, positions, strict=True)]
+        return [self._entry(stored) for stored in found]
 
-    def _entry(self, stored: Stored, position: int) -> Entry[Event]:
+    def _entry(self, stored: Stored, position: int = 0) -> Entry[Event]:
         return Entry(
             stored.kind, stored.stream, stored.version, self._event(stored), stored.at, stored.recorded_at, stored.by,
             stored.through, stored.command, stored.reason_code, stored.reason, stored.answers, stored.breaches,
