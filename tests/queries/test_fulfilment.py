@@ -423,3 +423,12 @@ def test_what_waits_now_by_role_held_time_apart(figures: Figures) -> None:
     assert shown.held_hours == 0
     assert apart.held_hours == pytest.approx((now - recorded[held][1]) / timedelta(hours=1))
     assert apart.hours == pytest.approx((recorded[held][1] - recorded[held][0]) / timedelta(hours=1), abs=1e-6)
+
+
+def test_an_order_recorded_after_the_moment_had_not_waited_by_then(figures: Figures) -> None:
+    figures.given("A-1", (hour(0), placed("A-1", lines=TWO_STOOLS)))
+    held = figures.given("A-2", (hour(0), placed("A-2", lines=TWO_STOOLS)))
+    figures.writing.write_at(held, (hour(1), OrderHeld()))
+    waiting = figures.asked(now=hour(2) - timedelta(days=3650)).waiting
+    assert [(each.hours, each.held_hours) for each in waiting.longest] == [(0, 0), (0, 0)]
+    assert {(each.median_hours, each.longest_hours, each.held_hours) for each in waiting.by_role} == {(0, 0, 0)}

@@ -140,7 +140,8 @@ class Month(Struct, frozen=True):
 
 
 class Wait(Struct, frozen=True):
-    """Orders in one state in which one role must act; hours since they came into it, time held apart."""
+    """Orders in one state in which one role must act; hours since it was recorded that they came into it, time held
+    apart: none where that was recorded after the moment that is asked about."""
 
     role: str
     state: str

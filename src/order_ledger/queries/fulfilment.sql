@@ -108,12 +108,13 @@ counted_unit AS (
         AND (%(to)s::timestamptz IS NULL OR u.delivered_at < %(to)s)
 ),
 wait AS MATERIALIZED (
-    -- Since the order came into its state; held time is apart.
-    SELECT s.*, s.all_hours - s.held_hours AS hours
+    -- Since the order came into its state; held time is apart. What had happened by a moment may have been recorded after
+    -- it: such an order had not waited yet.
+    SELECT s.*, greatest(s.all_hours - s.held_hours, 0) AS hours
     FROM (
         SELECT p.order_id, p.number, p.state, p.state_since,
             date_part('epoch', %(now)s - p.state_since) / 3600 AS all_hours,
-            date_part('epoch', p.held_before + coalesce(%(now)s - p.held_since, '0')) / 3600 AS held_hours
+            date_part('epoch', p.held_before + coalesce(greatest(%(now)s - p.held_since, '0'), '0')) / 3600 AS held_hours
         FROM placed p WHERE p.key = '' AND p.order_id IN (SELECT w.order_id FROM fulfilment.waiting w)
     ) s
 ),
