@@ -150,6 +150,14 @@ def test_another_partys_turn_is_not_mine(lists: Lists) -> None:
     assert lists.numbers(queue="manufacturer", whose=Whose("manufacturer", MAKERS[0].id)) == []
 
 
+@pytest.fixture(params=["few", "many"])
+def few_or_many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that finds many goes another way than one that finds few; both find the same."""
+    if request.param == "many":
+        monkeypatch.setattr(order_status, "_FEW", 0)
+
+
+@pytest.mark.usefixtures("few_or_many")
 @pytest.mark.parametrize(
     "search", ["A-1", "a-1", "ext-9", "EXT", "1z-4", " 1Z-42 ", "RMA-1"]
 )  # fmt: skip
@@ -160,6 +168,7 @@ def test_found_by_the_start_of_a_number(lists: Lists, search: str) -> None:
     assert lists.numbers(search=search) == ["A-1"]
 
 
+@pytest.mark.usefixtures("few_or_many")
 @pytest.mark.parametrize(
     "search",
     ["%", "_", "-1", "\\", "A-1%", "'; DROP SCHEMA order_status CASCADE; --", "ﬁ\U0010ffff", "A-1\0", "\0", "\ud800"],
@@ -175,6 +184,7 @@ def test_an_empty_search_is_none(lists: Lists) -> None:
     assert lists.numbers(search="  ") == ["A-1"]
 
 
+@pytest.mark.usefixtures("few_or_many")
 def test_found_by_name_by_those_who_may(lists: Lists) -> None:
     lists.given("A-1", placed("A-1"))
     lists.given("A-2", replace(placed("A-2"), consumer=OTHER_CONSUMER))
@@ -186,6 +196,21 @@ def test_found_by_name_by_those_who_may(lists: Lists) -> None:
     assert lists.numbers(search="lovel", names=True) == ["A-1"]
     assert lists.numbers(search="ADA@", names=True) == ["A-1"]
     assert lists.numbers(search="lovel") == []
+
+
+def test_a_search_that_finds_few_looks_at_no_other_order(lists: Lists) -> None:
+    asked = Asked(search="A-1", names=True, limit=10)
+    lists.given("A-1", placed("A-1"))
+    lists.follow()
+    search = order_status.searching(asked)
+    assert search is not None
+    with psycopg.connect(lists.url, autocommit=True) as connection:
+        connection.execute("SET enable_seqscan TO off")
+        few = [order for (order,) in connection.execute(*search).fetchall()]
+        query, parameters = order_status.listing(asked, few)
+        plan = "\n".join(text for (text,) in connection.execute(b"EXPLAIN " + query.encode(), parameters).fetchall())
+    assert few == [an_id("A-1")]
+    assert "orders_pkey" in plan
 
 
 def test_by_when_they_were_placed(lists: Lists) -> None:

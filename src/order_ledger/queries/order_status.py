@@ -120,9 +120,12 @@ class Counts(Struct, frozen=True):
 
 async def list_orders(connection: AsyncConnection[TupleRow], asked: Asked) -> Page:
     """A page of the list. Raises `BadCursor`."""
-    query, parameters = listing(asked)
-    found = await connection.execute(query, parameters)
-    return page(await found.fetchall(), asked.limit)
+    few = None
+    if (search := searching(asked)) is not None:
+        found = await (await connection.execute(*search)).fetchall()
+        few = [order for (order,) in found] if len(found) <= _FEW else None
+    page_of = await connection.execute(*listing(asked, few))
+    return page(await page_of.fetchall(), asked.limit)
 
 
 def count_by_state(connection: Connection[TupleRow], whose: Whose | None = None) -> Counts:
@@ -131,8 +134,22 @@ def count_by_state(connection: Connection[TupleRow], whose: Whose | None = None)
     return counts(connection.execute(query, parameters).fetchall())
 
 
-def listing(asked: Asked) -> tuple[LiteralString, dict[str, Any]]:
-    """The statement that finds a page of the list, and one row more where it goes on; and its parameters."""
+def searching(asked: Asked) -> tuple[LiteralString, dict[str, Any]] | None:
+    """The statement that finds a few orders of a search, and one more where there are many; and its parameters. None
+    where nothing is searched for."""
+    parameters = _sought(asked)
+    if parameters is None:
+        return None
+    found = _TERMS + " UNION ALL " + _NAMED if asked.names else _TERMS
+    return "SELECT order_id FROM (" + found + ") f LIMIT %(most)s", parameters | {"most": _FEW + 1}
+
+
+def listing(asked: Asked, few: Sequence[UUID] | None = None) -> tuple[LiteralString, dict[str, Any]]:
+    """The statement that finds a page of the list, and one row more where it goes on; and its parameters.
+
+    Where a search finds few orders they are given, and it looks at no others. Where it finds many, it looks through the
+    list until it has a page of them.
+    """
     source: LiteralString = "order_status.orders o"
     conditions: list[LiteralString] = []
     parameters: dict[str, Any] = {"limit": page_size(asked.limit) + 1}
@@ -159,9 +176,12 @@ def listing(asked: Asked) -> tuple[LiteralString, dict[str, Any]]:
     if asked.placed_before is not None:
         conditions.append(listed + " < %(placed_before)s")
         parameters["placed_before"] = asked.placed_before
-    if asked.search is not None and (sought := _as_text(asked.search)):
+    if few is not None:
+        conditions.append("o.order_id = ANY(%(few)s)")
+        parameters["few"] = few
+    elif (sought := _sought(asked)) is not None:
         conditions.append(_FOUND_BY_NUMBER_OR_NAME if asked.names else _FOUND_BY_NUMBER)
-        parameters |= {"from": sought, "to": sought + "\U0010ffff", "like": f"%{_literally(sought)}%"}
+        parameters |= sought
     if asked.cursor is not None:
         conditions.append("(" + listed + ", o.order_id) < (%(after_at)s, %(after_id)s)")
         parameters["after_at"], parameters["after_id"] = _opened(asked.cursor)
@@ -207,12 +227,21 @@ _SELECTED: LiteralString = """
 _COUNT: LiteralString = (
     "SELECT NULL, 0, min(position) FROM order_status.bookmark UNION ALL SELECT o.state, count(*), 0 FROM "
 )
-_FOUND_BY_NUMBER: LiteralString = (
-    "o.order_id IN (SELECT f.order_id FROM order_status.term f WHERE f.term >= %(from)s AND f.term < %(to)s)"
+_TERMS: LiteralString = "SELECT f.order_id FROM order_status.term f WHERE f.term >= %(from)s AND f.term < %(to)s"
+_NAMES: LiteralString = "SELECT c.person FROM personal.contact c WHERE c.search LIKE %(like)s"
+_NAMED: LiteralString = (
+    "SELECT p.order_id FROM order_status.party p WHERE p.role = 'consumer' AND p.party IN (" + _NAMES + ")"
 )
-_FOUND_BY_NUMBER_OR_NAME: LiteralString = (
-    "(" + _FOUND_BY_NUMBER + " OR o.consumer IN (SELECT c.person FROM personal.contact c WHERE c.search LIKE %(like)s))"
-)
+_FOUND_BY_NUMBER: LiteralString = "o.order_id IN (" + _TERMS + ")"
+_FOUND_BY_NUMBER_OR_NAME: LiteralString = "(" + _FOUND_BY_NUMBER + " OR o.consumer IN (" + _NAMES + "))"
+_FEW = 1_000
+
+
+def _sought(asked: Asked) -> dict[str, Any] | None:
+    sought = _as_text(asked.search or "")
+    if not sought:
+        return None
+    return {"from": sought, "to": sought + "\U0010ffff", "like": f"%{_literally(sought)}%"}
 
 
 def _as_text(search: str) -> str:
