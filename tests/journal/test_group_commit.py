@@ -1,17 +1,12 @@
 """Many commands in one statement, each accepted or refused by itself, none torn, none done twice."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import LiteralString
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
 from order_ledger.entries import By, Cause, CommandRef, Fact
 from order_ledger.journal.appending import Appending, Key, Outcome, Proposal
@@ -21,7 +16,7 @@ from order_ledger.journal.journal import Journal
 from order_ledger.journal.keys import Keyring
 from order_ledger.orders.events import OrderHeld
 from order_ledger.refusals import Unavailable
-from tests.conftest import make_url
+from tests.journal.away import administer, away
 from tests.journal.commit_torture import Report, torture
 from tests.journal.conftest import MASTER
 
@@ -261,22 +256,3 @@ def test_a_caller_who_left_does_not_stop_the_others(ledger_url: str, journal: Jo
 
     assert asyncio.run(run()).outcome == "appended"
     assert len(journal.load(left, "order")[0]) == 1
-
-
-@contextmanager
-def away(url: str) -> Iterator[None]:
-    """A database that nobody can connect to, and that whoever was connected lost."""
-    administer(url, "ALTER DATABASE {} ALLOW_CONNECTIONS false")
-    with psycopg.connect(make_url(url, "postgres")) as connection:
-        name = conninfo_to_dict(url)["dbname"]
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-    try:
-        yield
-    finally:
-        administer(url, "ALTER DATABASE {} ALLOW_CONNECTIONS true")
-
-
-def administer(url: str, statement: LiteralString, at: str = "") -> None:
-    name = sql.Identifier(str(conninfo_to_dict(url)["dbname"]))
-    with psycopg.connect(at or make_url(url, "postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL(statement).format(name))

@@ -15,6 +15,7 @@ from order_ledger.refusals import (
     Contended,
     Unavailable,
 )
+from tests.journal.away import away
 from tests.journal.holding import (
     NOW,
     Holds,
@@ -26,7 +27,6 @@ from tests.journal.holding import (
     run_two,
     writer_at,
 )
-from tests.journal.test_group_commit import away
 
 
 def test_reading_while_the_database_is_away_is_told(ledger_url: str) -> None:

@@ -23,6 +23,7 @@ from order_ledger.refusals import (
     Unavailable,
 )
 from order_ledger.values import Text, unsealed
+from tests.journal.away import administer, away
 from tests.journal.holding import (
     NOW,
     Decide,
@@ -38,7 +39,6 @@ from tests.journal.holding import (
     stored,
     writer_at,
 )
-from tests.journal.test_group_commit import administer, away
 
 
 def test_written(ledger_url: str) -> None:

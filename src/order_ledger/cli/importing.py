@@ -57,7 +57,7 @@ def olist(
         with server_for(settings) as url:
             migrate(url)
             target = Target(url, settings.home, settings.secret_master_key)
-            with _progress() as told:
+            with _progress("orders") as told:
                 report = import_files(files, target, jobs=jobs, dry_run=dry_run, told=told)
     except BadSource as error:
         if as_json:
@@ -79,7 +79,9 @@ def jsonl(
 
     A line is {"command": name, "by": {"person": id, "role": role}, "data": {the body, as the API takes it}}, and
     "stream" (the order's id; only place may leave it out), "at" (when it happened, if not now), "key" (what makes it
-    the same line again; its own text, unless given). Lines that are refused are listed, and the others go on.
+    the same line again; its own text, unless given). Lines that are refused are listed, and the others go on; those
+    that are in already are left as they are, so an import that was interrupted completes when it is run again. An order
+    placed here is history: the ledger issues no document for it and starts nothing by itself.
 
     With --entries the lines are what `export jsonl` wrote. They go into an empty ledger only, which becomes the ledger
     they are of; stop whatever else runs on it first. Sealed values read as erased without the keys they were sealed
@@ -93,8 +95,9 @@ def jsonl(
         if entries:
             _entries(url, path, as_json)
             return
-        with Journal(url, master_key(settings.home, settings.secret_master_key)) as journal:
-            done = import_commands(journal, path, dry_run=dry_run)
+        master = master_key(settings.home, settings.secret_master_key)
+        with Journal(url, master) as journal, _progress("lines") as told:
+            done = import_commands(journal, path, dry_run=dry_run, told=told)
     _answer(Report(done.orders, done.events, done.unchanged, [], done.failed), as_json, dry_run)
 
 
@@ -123,15 +126,15 @@ def _check_zone(name: str) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr, which begins when there is something to tell: until then processes may be forked."""
-    columns = (TextColumn("orders"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with_bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = with_bar.add_task("orders", total=None)
+    task = with_bar.add_task(what, total=None)
 
-    def told(done: int, orders: int) -> None:
+    def told(done: int, of: int) -> None:
         with_bar.start()
-        with_bar.update(task, completed=done, total=orders)
+        with_bar.update(task, completed=done, total=of)
 
     try:
         yield told

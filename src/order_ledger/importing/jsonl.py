@@ -1,57 +1,42 @@
-"""Histories in our own words, decided anew: one command on an order a line, each decided as if it were asked now.
+"""Taking in commands from a file: each is decided anew, as if it were asked now, and goes through the journal's writer.
 
-    {"key": "a-1", "stream": "0198…", "command": "place", "at": "2026-11-21T20:15:03Z",
-     "by": {"person": "0198…", "role": "consumer"}, "data": {…the body, as the API takes it…}}
-
-`key` is what makes a line the same line again; without one, the line's own text does. `stream` is the order's id,
-which only `place` may leave out: it then follows from the key. `at` is when it happened, now if left out, and the
-decision is made as of then; a line that lies ahead is refused. `by` says who did it, in which role: the role must have
-the command. Where the role names nobody (`ledger`, `unknown`), everything may be asked.
+Lines of one order are decided in their order, those of different orders beside each other, so that many go into the
+journal together. An order that is placed here is history: the ledger issues no document for it and starts nothing by
+itself.
 """
 
-import hashlib
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
-import msgspec
 from msgspec import Struct
-from pydantic import ValidationError
+from msgspec.structs import replace
 
-from order_ledger.entries import By, Cause, CommandRef, Entry, Fact, Kind
+from order_ledger.entries import Cause, CommandRef, Event, Fact
+from order_ledger.faults import Fault
+from order_ledger.importing.command_lines import Asked, BadLine, asked_by, lines_of
 from order_ledger.importing.tables import Failure
-from order_ledger.items import item
 from order_ledger.items.item import Item, item_id
 from order_ledger.journal.appending import Key
-from order_ledger.journal.codec import Head
+from order_ledger.journal.evolves import EVOLVES
 from order_ledger.journal.journal import Journal
-from order_ledger.orders.commands import COMMANDS, Command, Place, ResolveReturn
+from order_ledger.journal.pool import Pool
+from order_ledger.journal.standings import Standing, Standings, Stream
+from order_ledger.journal.writer import Decision, Writer
+from order_ledger.orders.commands import Place
 from order_ledger.orders.decisions import Context, decide
-from order_ledger.orders.evolving import fold
+from order_ledger.orders.events import OrderPlaced
 from order_ledger.orders.order import Order
-from order_ledger.parties import organisation
 from order_ledger.parties.organisation import RegisteredOrganisation
-from order_ledger.refusals import Refusal, Refused
-from order_ledger.rights.checks import whose
+from order_ledger.refusals import Refusal, Refused, Unavailable
 from order_ledger.values import unsealed
 
-_NAMESPACE = UUID("c2b7f1f4-3d0e-5b68-8a51-4f5f6d1c9e07")
-_NOBODY = frozenset(("ledger", "unknown"))
-_MOST_TRIES = 10
-_LONGEST_LINE = 64 * 1024
+_LINES_AT_ONCE = 500
 
-
-class Line(Struct, frozen=True, forbid_unknown_fields=True):
-    """One line: a command, who gave it, and when."""
-
-    command: str
-    by: By
-    key: str | None = None
-    stream: UUID | None = None
-    at: datetime | None = None
-    data: msgspec.Raw = msgspec.Raw(b"{}")
+Told = Callable[[int, int], None]
+"""Hears how many lines are done, of how many."""
 
 
 class Imported(Struct):
@@ -64,168 +49,162 @@ class Imported(Struct):
     failed: list[Failure] = []
 
 
-class _Bad(Exception):
-    def __init__(self, code: str, what: str) -> None:
-        super().__init__(what)
-        self.code = code
+class Interrupted(Fault):
+    """The database went away before every line was in. Run the import again: lines that are in stay as they are."""
 
 
-def import_commands(journal: Journal, path: Path, *, dry_run: bool = False) -> Imported:
-    """Takes the lines in one after the other; a line that is refused is listed, and the others go on.
+def import_commands(
+    journal: Journal, path: Path, *, dry_run: bool = False, told: Told = lambda done, of: None
+) -> Imported:
+    """Takes the lines in; a line that is refused is listed, and the others go on. Raises `Interrupted`.
 
     A dry run decides each line on what is in the journal, and so not on the lines before it.
     """
-    return _Importer(journal, path.name, dry_run).run(path)
+    return asyncio.run(_import(journal, path, dry_run, told))
 
 
-class _Importer:
-    def __init__(self, journal: Journal, file: str, dry_run: bool) -> None:
-        self._journal = journal
-        self._file = file
-        self._dry_run = dry_run
-
-    def run(self, path: Path) -> Imported:
-        done, orders = Imported(), set()
-        for number, text in _lines(path):
+async def _import(journal: Journal, path: Path, dry_run: bool, told: Told) -> Imported:
+    async with Pool(journal.url) as pool:
+        standings = Standings(pool, journal.codec, EVOLVES)
+        async with Writer(journal.url, journal.codec, journal.keyring, pool, standings) as writer:
             try:
-                stream, events = self._one(text)
-                orders.add(stream)
-                done.events += events
-                done.unchanged += events == 0
-            except _Bad as bad:
-                done.failed.append(Failure(self._file, number, bad.code, str(bad)))
-            except Refused as refused:
-                for blocker in refused.blocked_by:
-                    done.failed.append(Failure(self._file, number, blocker.code, blocker.what))
-            except Refusal as refusal:
-                done.failed.append(Failure(self._file, number, refusal.code, str(refusal)))
-        done.orders = len(orders)
-        return done
+                return await _Import(writer, path, dry_run, told).run()
+            except ExceptionGroup as group:
+                if group.subgroup(Unavailable) is None:
+                    raise
+                raise Interrupted(Interrupted.__doc__) from group
 
-    def _one(self, text: bytes) -> tuple[UUID, int]:
-        """Decides and appends one line: its order, and how many events followed."""
-        line = _parsed(text)
-        command = _command(line)
-        if line.by.role not in _NOBODY:
-            whose(command.name, line.by)
-        name = line.key or hashlib.sha256(text).hexdigest()
-        stream = line.stream or uuid5(_NAMESPACE, name)
-        identity = uuid5(stream, f"jsonl/{name}")
-        body = hashlib.sha256(text).digest()
-        for _ in range(_MOST_TRIES):
-            order, head = self._order(stream)
-            cause, facts = self._decided(order, stream, identity, line, command)
-            if self._dry_run:
-                return stream, len(facts)
-            appending = self._journal.encode("order", stream, head, facts, cause)
-            outcome = self._journal.append_one([appending], identity, Key(stream, f"jsonl/{name}", b"", body))
-            match outcome.outcome:
-                case "appended":
-                    return stream, len(facts)
-                case "remembered":
-                    if outcome.body != body:
-                        raise _Bad("key_reused", f"the key {name!r} was used before for another line")
-                    return stream, 0
-                case "stale":
-                    continue
-        raise _Bad("contended", "others kept appending to the same order; run the import again")
 
-    def _decided(
-        self, order: Order | None, stream: UUID, identity: UUID, line: Line, command: Any
-    ) -> tuple[Cause, list[Fact]]:
-        now = datetime.now(UTC)
-        at = line.at.astimezone(UTC) if line.at is not None else now
-        if at > now:
-            raise _Bad("in_the_future", "What happened cannot have happened later than now.")
-        seller = order.seller.id if order is not None else getattr(command, "seller", None)
-        context = Context(
-            now=at,
-            by=line.by,
-            command=identity,
-            order_id=stream,
-            listings=self._listings(seller, _skus(command)),
-            seller=self._organisation(seller),
-            organisations={
-                each: known for each in _organisations(command) if (known := self._organisation(each)) is not None
-            },
+class _Related(Struct, frozen=True):
+    """What a decision may look at beside the order: what is listed, by SKU, and who sells and makes."""
+
+    listings: dict[str, Item]
+    organisations: dict[UUID, RegisteredOrganisation]
+
+
+class _Import:
+    """One file on its way in."""
+
+    def __init__(self, writer: Writer, path: Path, dry_run: bool, told: Told) -> None:
+        self._writer = writer
+        self._standings = writer.standings
+        self._path = path
+        self._dry_run = dry_run
+        self._told = told
+        self._room = asyncio.Semaphore(_LINES_AT_ONCE)
+        self._last: dict[UUID, asyncio.Task[None]] = {}
+        self._orders: set[UUID] = set()
+        self._imported = Imported()
+        self._lines = self._done = 0
+
+    async def run(self) -> Imported:
+        self._lines = sum(1 for _ in lines_of(self._path))
+        async with asyncio.TaskGroup() as group:
+            for number, text in lines_of(self._path):
+                await self._room.acquire()
+                try:
+                    asked = asked_by(text)
+                except (BadLine, Refusal) as error:
+                    self._failed(number, error)
+                    self._finished()
+                else:
+                    task = self._take(number, asked, self._last.get(asked.order))
+                    self._last[asked.order] = group.create_task(task)
+        self._imported.orders = len(self._orders)
+        self._imported.failed.sort(key=lambda failure: failure.row or 0)
+        return self._imported
+
+    async def _take(self, number: int, asked: Asked, before: asyncio.Task[None] | None) -> None:
+        """One line, once the line before it on the same order is done."""
+        if before is not None:
+            await asyncio.wait((before,))
+        try:
+            events = await self._write(asked)
+            self._orders.add(asked.order)
+            self._imported.events += events
+            self._imported.unchanged += events == 0
+        except Unavailable:
+            raise
+        except Refusal as refusal:
+            self._failed(number, refusal)
+        finally:
+            if self._last[asked.order] is asyncio.current_task():
+                del self._last[asked.order]
+            self._finished()
+
+    async def _write(self, asked: Asked) -> int:
+        """Decides one line and appends what follows; how many events that is."""
+        stream = Stream("order", asked.order)
+        standing = (await self._standings.known((stream,)))[stream.id]
+        related = await self._related(standing.state, asked.command)
+
+        def decided(standings: Mapping[UUID, Standing]) -> Decision:
+            return _decided(standings[stream.id].state, asked, related)
+
+        if self._dry_run:
+            return len(decided({stream.id: standing}).facts[stream.id])
+        key = Key(stream.id, f"jsonl/{asked.key}", b"", asked.digest)
+        written = await self._writer.write(key, (stream,), decided)
+        return len(written.entries) if written.outcome.outcome == "appended" else 0
+
+    async def _related(self, order: Order | None, command: Any) -> _Related:
+        seller = _seller(order, command)
+        items = {sku: Stream("item", item_id(seller, sku)) for sku in _skus(command)} if seller is not None else {}
+        organisations = [
+            Stream("organisation", each) for each in {seller, *_organisations(command)} if each is not None
+        ]
+        found = await self._standings.glance([*items.values(), *organisations])
+        return _Related(
+            {sku: state for sku, each in items.items() if (state := found[each.id].state) is not None},
+            {each.id: state for each in organisations if (state := found[each.id].state) is not None},
         )
-        events = decide(order, command, context)
-        consumer = order.consumer if order is not None else line.by.on_behalf_of or line.by.person
-        reason = unsealed(command.reason, consumer) if command.reason and consumer is not None else None
-        reason_code = getattr(command, "reason_code", None)
-        cause = Cause(line.by, "import", CommandRef(identity, command.name), reason_code, reason)
-        happened = getattr(command, "at", None) or at
-        return cause, [Fact(event, happened) for event in events]
 
-    def _order(self, stream: UUID) -> tuple[Order | None, Head]:
-        found, head = self._journal.load(stream, "order")
-        entries: list[Entry[Any]] = found
-        return (fold(entries) if entries else None), head
+    def _failed(self, number: int, error: BadLine | Refusal) -> None:
+        found = error.blocked_by if isinstance(error, Refused) else ()
+        told = [(blocker.code, blocker.what) for blocker in found] or [(error.code, str(error))]
+        self._imported.failed += [Failure(self._path.name, number, code, what) for code, what in told]
 
-    def _listings(self, seller: UUID | None, skus: Iterable[str]) -> dict[str, Item]:
-        found: dict[str, Item] = {}
-        for sku in set(skus) if seller is not None else ():
-            assert seller is not None, "skus are a seller's"
-            state = self._state("item", item_id(seller, sku), item.evolve)
-            if state is not None:
-                found[sku] = state
-        return found
-
-    def _organisation(self, stream: UUID | None) -> RegisteredOrganisation | None:
-        known: RegisteredOrganisation | None = (
-            self._state("organisation", stream, organisation.evolve) if stream is not None else None
-        )
-        return known
-
-    def _state(self, kind: Kind, stream: UUID, evolve: Any) -> Any:
-        state = None
-        for entry in self._journal.load(stream, kind)[0]:
-            state = evolve(state, entry)
-        return state
+    def _finished(self) -> None:
+        self._room.release()
+        self._done += 1
+        self._told(self._done, self._lines)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    with path.open("rb") as file:
-        for number, text in enumerate(file, 1):
-            if text.strip():
-                yield number, text.strip()
+def _decided(order: Order | None, asked: Asked, related: _Related) -> Decision:
+    command, seller = asked.command, _seller(order, asked.command)
+    identity = uuid5(asked.order, f"jsonl/{asked.key}")
+    context = Context(
+        now=asked.at,
+        by=asked.by,
+        command=identity,
+        order_id=asked.order,
+        listings=related.listings,
+        seller=related.organisations.get(seller) if seller is not None else None,
+        organisations=related.organisations,
+    )
+    events = decide(order, command, context)
+    consumer = order.consumer if order is not None else asked.by.on_behalf_of or asked.by.person
+    reason = unsealed(command.reason, consumer) if command.reason and consumer is not None else None
+    reason_code = getattr(command, "reason_code", None)
+    cause = Cause(asked.by, "import", CommandRef(identity, command.name), reason_code, reason)
+    happened = getattr(command, "at", None) or asked.at
+    return Decision({asked.order: [Fact(_as_history(event), happened) for event in events]}, cause)
 
 
-def _parsed(text: bytes) -> Line:
-    if len(text) > _LONGEST_LINE:
-        raise _Bad("too_large", f"a line is at most {_LONGEST_LINE:,} bytes")
-    try:
-        line = msgspec.json.decode(text, type=Line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _Bad("bad_line", str(error)) from error
-    if line.at is not None and line.at.tzinfo is None:
-        raise _Bad("bad_line", "`at` needs its offset, such as 2026-11-21T20:15:03Z")
-    return line
+def _as_history(event: Event) -> Event:
+    return replace(event, history=True) if isinstance(event, OrderPlaced) else event
 
 
-def _command(line: Line) -> Any:
-    model: type[Command] | None = COMMANDS.get(line.command)
-    if model is None:
-        raise _Bad("unknown_command", f"there is no command {line.command!r} on an order")
-    try:
-        command = model.model_validate_json(bytes(line.data))
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        wrong = "; ".join(f"/{'/'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
-        raise _Bad("invalid", wrong) from None
-    if line.stream is None and not isinstance(command, Place):
-        raise _Bad("no_stream", "`stream` says which order it is about")
-    if isinstance(command, ResolveReturn) and any(each.how == "exchange" for each in command.lines):
-        raise _Bad("not_here", "an exchange makes a second order: it is not imported, but resolved at the door")
-    return command
+def _seller(order: Order | None, command: Any) -> UUID | None:
+    return order.seller.id if order is not None else getattr(command, "seller", None)
 
 
-def _skus(command: Any) -> list[str]:
+def _skus(command: Any) -> Iterator[str]:
     named = (*getattr(command, "outcomes", ()), *getattr(command, "exchange_for", ()))
     wanted = command.lines if isinstance(command, Place) else ()
-    return [sku for each in (*named, *wanted) if (sku := getattr(each, "sku", None))]
+    return (sku for each in (*named, *wanted) if (sku := getattr(each, "sku", None)))
 
 
-def _organisations(command: Any) -> list[UUID]:
+def _organisations(command: Any) -> Iterator[UUID]:
     given = (getattr(command, name, None) for name in ("manufacturer", "send_to"))
-    return [getattr(each, "id", each) for each in given if each is not None]
+    return (getattr(each, "id", each) for each in given if each is not None)
