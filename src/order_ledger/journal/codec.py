@@ -184,8 +184,9 @@ class Codec:
                 )
             )  # fmt: skip
             if len(state) > LARGEST_ENTRY_BYTES:
+                what = f"It makes an entry of {len(state):,} bytes, and one holds {LARGEST_ENTRY_BYTES:,} at most"
                 raise Invalid(
-                    Violation("", "too_large", f"It makes an entry of {len(state):,} bytes; at most 65,535 are kept.")
+                    Violation("", "too_large", f"{what}: ask for less at once, with fewer lines or shorter texts.")
                 )
             digest = hashlib.sha256(state).digest()
             entry = Entry(
