@@ -43,7 +43,7 @@ def a_receipt() -> ReceiptIssued:
 
 INVOICE = OpenedInvoice(an_invoice(), BUYER, HAMBURG)
 NOTE = OpenedInvoice(credited(INVOICED_AND_BACK, credit()), BUYER, BERLIN)
-RECEIPT = OpenedReceipt(a_receipt(), CONTACT)
+RECEIPT = OpenedReceipt(a_receipt(), CONTACT, "en")
 ERASED = OpenedInvoice(an_invoice(), None, None)
 
 
@@ -111,6 +111,11 @@ def test_in_its_language_or_in_english(tag: str, heading: str) -> None:
     assert heading in text_of(as_pdf(document))
 
 
+@pytest.mark.parametrize(("tag", "heading"), [("en", "Receipt"), ("de-AT", "Quittung"), ("fi", "Receipt")])
+def test_a_receipt_is_in_its_orders_language_or_in_english(tag: str, heading: str) -> None:
+    assert heading in text_of(as_pdf(OpenedReceipt(a_receipt(), CONTACT, tag)))
+
+
 def test_every_language_has_every_word() -> None:
     words = json.loads((PROJECT / "src/order_ledger/documents/layout_1/words.json").read_text())
     assert set(words) == set(LANGUAGES)
@@ -137,7 +142,7 @@ def test_an_erased_buyer_reads_as_erased() -> None:
     assert broken(as_xml(ERASED)) == []
     for made in (as_pdf(ERASED), as_json(ERASED), as_xml(ERASED)):
         assert b"Lovelace" not in made
-    assert json.loads(as_json(OpenedReceipt(a_receipt(), None)))["payer"] == {"erased": True}
+    assert json.loads(as_json(OpenedReceipt(a_receipt(), None, "en")))["payer"] == {"erased": True}
 
 
 def test_a_sign_that_the_font_does_not_have_is_no_reason_to_fail() -> None:

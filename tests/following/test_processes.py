@@ -32,6 +32,7 @@ from tests.following.comparing import differing_bytes
 from tests.following.histories import an_id, placed, random_history
 from tests.following.toys import tally_projection
 from tests.following.writing import Writing
+from tests.journal.feed_torture import kill_server
 
 ROOT = Path(__file__).parents[2]
 ORDERS = [an_id(f"order {number}") for number in range(60)]
@@ -220,6 +221,32 @@ def test_a_database_that_is_stopped_and_started_again(tmp_path: Path) -> None:
         thread.join()
         shutil.rmtree(home)
     assert said[0].startswith("the database is away, trying again")
+
+
+def test_what_a_killed_server_loses_of_a_read_model_is_folded_again() -> None:
+    """Batches are committed without waiting for the disk: a crash takes the last of them, each whole."""
+    home = Path(tempfile.mkdtemp(prefix="order-ledger-tests-"))
+    home.chmod(0o711)
+    random, projection, master = Random(15), find("order_status"), MasterKey(os.urandom(32))
+    try:
+        with embedded_postgres(home) as url:
+            migrate(url)
+            with Journal(url, master) as journal, process(url, "follow", "order_status"):
+                writing = Writing(journal)
+                with psycopg.connect(url, autocommit=True) as connection:
+                    until(lambda: _followers(connection) == 1)
+                    for _ in range(30):
+                        orders = random.sample(ORDERS, 5)
+                        end = writing.write_all(
+                            [(order, event) for order in orders for event in some(random, order in writing.heads)]
+                        )
+                    until(lambda: lag.status(connection)[0].position > end // 2)
+                kill_server(home)
+                with embedded_postgres(home), psycopg.connect(url, autocommit=True) as connection:
+                    until(lambda: lag.status(connection)[0].position == end)
+                    assert differing_bytes(connection, projection, journal.codec) == 0
+    finally:
+        shutil.rmtree(home)
 
 
 def _followers(connection: Connection[TupleRow]) -> int:

@@ -46,7 +46,7 @@ async def document(request: Request, calling: Caller) -> Response:
     scope = scope_of(order)
     may_read("documents", calling.by(scope), scope)
     media_type, make = _FORMS[form]
-    opened = await _opened(door, entry)
+    opened = await _opened(door, entry, order)
     if not opened.erased:
         await door.seen(calling, f"document:{number}", order.id)
     try:
@@ -82,7 +82,7 @@ async def _issued(door: Door, number: str) -> tuple[Entry[Any], Order]:
     return entry, order
 
 
-async def _opened(door: Door, entry: Entry[Any]) -> Opened:
+async def _opened(door: Door, entry: Entry[Any], order: Order) -> Opened:
     """The document with what is sealed in it. A key that is gone leaves nothing; one that does not fit is a fault."""
     event = entry.event
     sealed = {name: value for name in SEALED if (value := getattr(event, name, None)) is not None}
@@ -94,7 +94,7 @@ async def _opened(door: Door, entry: Entry[Any]) -> Opened:
         if key is not None:
             plain[name] = key.open(value, door.writer.codec.ledger, entry.stream, entry.version, name, SEALED[name])
     if isinstance(event, ReceiptIssued):
-        return OpenedReceipt(event, plain.get("payer"))
+        return OpenedReceipt(event, plain.get("payer"), order.placed.language)
     return OpenedInvoice(event, plain.get("buyer"), plain.get("ship_to"))
 
 

@@ -31,10 +31,11 @@ class OpenedInvoice(Struct, frozen=True):
 
 
 class OpenedReceipt(Struct, frozen=True):
-    """A receipt. Where the payer was erased there is none any more."""
+    """A receipt, in its order's language (BCP 47). Where the payer was erased there is none any more."""
 
     event: ReceiptIssued
     payer: Contact | None
+    language: str
 
     @property
     def layout(self) -> str:

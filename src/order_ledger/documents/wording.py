@@ -47,7 +47,7 @@ def language_of(language: str) -> str:
 def page(document: Opened, layout: str) -> dict[str, Any]:
     """All that the layout writes, as text."""
     if isinstance(document, OpenedReceipt):
-        return _receipt(document, _Words(layout, FALLBACK))
+        return _receipt(document, _Words(layout, language_of(document.language)))
     return _invoice(document, _Words(layout, language_of(document.event.language)))
 
 

@@ -117,6 +117,8 @@ class Follower:
     def prepare(self, connection: Connection[TupleRow]) -> None:
         """Makes the connection one to follow on, and the projection's schema if it is not there."""
         connection.isolation_level = IsolationLevel.READ_COMMITTED
+        # A crash of the server may lose the last batches, rows and bookmark together: they are folded again.
+        connection.execute("SET synchronous_commit = off")
         self._enter(connection)
 
     def advance(self, connection: Connection[TupleRow], until: int | None = None) -> Advance:

@@ -11,7 +11,7 @@ from order_ledger.following.contract import Row, Table
 from order_ledger.following.folding import FoldedStream
 from order_ledger.following.integers import refuse_what_does_not_fit
 
-_FEW_ROWS = 8
+_FEW_ROWS = 24
 # By the database, or by the driver: of another type than the column, or in no encoding.
 _REFUSED = (psycopg.DataError, psycopg.IntegrityError, TypeError, ValueError, LookupError, OverflowError)
 
@@ -29,9 +29,14 @@ class Writer:
         """The rows of these streams, by stream and table, in the order of their keys."""
         found: dict[UUID, dict[str, list[Row]]] = {}
         if streams:
-            for table in self._tables:
-                for row in self._connection.execute(table.select, (streams,), prepare=True, binary=True):
-                    found.setdefault(row[0], {}).setdefault(table.name, []).append(row)
+            with self._connection.pipeline():
+                asked = [
+                    (table.name, self._connection.execute(table.select, (streams,), prepare=True, binary=True))
+                    for table in self._tables
+                ]
+                for name, rows in asked:
+                    for row in rows:
+                        found.setdefault(row[0], {}).setdefault(name, []).append(row)
         return found
 
     def write_or_mark(self, streams: Sequence[FoldedStream]) -> None:
@@ -77,9 +82,10 @@ class Writer:
         if not rows:
             return
         if len(rows) <= _FEW_ROWS:
-            # Fewer statements cost less than a table in between.
-            for row in rows:
-                self._connection.execute(table.update_one, row[table.key :] + row[: table.key], prepare=True)
+            # A few statements, sent together, cost less than a table in between.
+            keys_last = [row[table.key :] + row[: table.key] for row in rows]
+            with self._connection.cursor() as cursor:
+                cursor.executemany(table.update_one, keys_last)
             return
         self._connection.execute(table.stage)
         self._copy(table, table.copy_staged, rows)
@@ -89,8 +95,8 @@ class Writer:
         if not rows:
             return
         if len(rows) <= _FEW_ROWS:
-            for row in rows:
-                self._connection.execute(table.insert_one, row, prepare=True)
+            with self._connection.cursor() as cursor:
+                cursor.executemany(table.insert_one, rows)
             return
         self._copy(table, table.copy, rows)
 
