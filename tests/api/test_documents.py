@@ -50,7 +50,9 @@ class Dealt:
     def place(self) -> str:
         atelier = self.atelier
         basket = atelier.basket(
-            lines=[{"sku": "BOOK", "quantity": 3}], expected_total={"amount": "21.00", "currency": "EUR"}
+            lines=[{"sku": "BOOK", "quantity": 3}],
+            expected_total={"amount": "21.00", "currency": "EUR"},
+            language="de",
         )
         order: str = self.ask(atelier.consumer, "/v1/orders", basket)["order_id"]
         self.ask(atelier.ip_owner, f"/v1/orders/{order}/confirm", {})
@@ -155,6 +157,12 @@ def test_another_s_document_and_none_are_told_alike(ledger: Ledger, dealt: Dealt
     for role in ("manufacturer", "warehouse", "administrator", "analyst"):
         refused = getattr(dealt.atelier, role).get(f"/v1/documents/{dealt.invoice}.pdf")
         assert refused.status_code == 403 and role not in refused.json()["roles"]
+
+
+def test_documents_are_in_the_language_of_their_order(dealt: Dealt) -> None:
+    for number, heading in ((dealt.invoice, "Rechnung"), (dealt.receipt, "Quittung")):
+        file = dealt.atelier.consumer.get(f"/v1/documents/{number}.pdf").content
+        assert heading in pypdf.PdfReader(BytesIO(file)).pages[0].extract_text()
 
 
 def test_a_receipt_has_no_xml(dealt: Dealt) -> None:
