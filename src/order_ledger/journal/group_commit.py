@@ -151,7 +151,9 @@ class GroupCommit:
             self._connection = await AsyncConnection.connect(
                 self._url, autocommit=True, application_name="order-ledger group commit", connect_timeout=5
             )
-            await self._connection.execute("SET statement_timeout = '30s'")
+            # One statement is all that this connection sends. PostgreSQL 15 would plan it anew for every batch, which
+            # takes a command that is alone in one a quarter of its time.
+            await self._connection.execute("SET statement_timeout = '30s'; SET plan_cache_mode = force_generic_plan")
         return self._connection
 
     async def _forget_connection(self) -> None:
