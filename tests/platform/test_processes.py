@@ -75,11 +75,15 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     supervisor = Supervisor(tmp_path)
     yield supervisor
     assert supervisor.process is not None
+    left = {int(pid) for pid in re.findall(r"up (\d+)", supervisor.output)}
+    if supervisor.process.poll() is None:
+        # One that has not said its number yet is not left behind either.
+        left |= {child.pid for child in psutil.Process(supervisor.process.pid).children(recursive=True)}
     supervisor.process.kill()
     supervisor.process.communicate()
-    for pid in re.findall(r"up (\d+)", supervisor.output):
-        if psutil.pid_exists(int(pid)):
-            os.kill(int(pid), signal.SIGKILL)
+    for pid in left:
+        if psutil.pid_exists(pid):
+            os.kill(pid, signal.SIGKILL)
 
 
 def eventually(condition: Callable[[], object], within_s: float = 15) -> None:
