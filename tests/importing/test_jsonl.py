@@ -11,9 +11,11 @@ import msgspec
 import pytest
 
 from order_ledger.entries import By, Cause, CommandRef, Event, Fact, Kind
-from order_ledger.importing.jsonl import Imported, Interrupted, import_commands
+from order_ledger.importing.jsonl import import_commands
+from order_ledger.importing.reports import Interrupted, Report
 from order_ledger.items.events import ItemListed
 from order_ledger.journal.journal import Journal
+from order_ledger.orders.events import OrderPlaced
 from order_ledger.parties.events import OrganisationRegistered
 from tests import examples
 from tests.audit.test_verify import verified
@@ -59,13 +61,13 @@ def append(journal: Journal, kind: Kind, stream: UUID, event: Event) -> None:
     assert journal.append_one([entries], stream).outcome == "appended"
 
 
-def imported(journal: Journal, folder: Path, *lines: Any, **how: Any) -> Imported:
+def imported(journal: Journal, folder: Path, *lines: Any, **how: Any) -> Report:
     path = folder / "history.jsonl"
     path.write_text("".join((each if isinstance(each, str) else json.dumps(each)) + "\n" for each in lines))
     return import_commands(journal, path, **how)
 
 
-def failures(done: Imported) -> list[tuple[int | None, str]]:
+def failures(done: Report) -> list[tuple[int | None, str]]:
     return [(failure.row, failure.code) for failure in done.failed]
 
 
@@ -75,7 +77,8 @@ def test_each_line_is_decided_as_of_when_it_happened(shop: Journal, folder: Path
     placed, confirmed = shop.load(ORDER, "order")[0]
     assert (placed.at, confirmed.at) == (datetime(2026, 1, 5, 10, tzinfo=UTC), datetime(2026, 1, 6, 9, tzinfo=UTC))
     assert (placed.through, placed.by.role, confirmed.by.role) == ("import", "consumer", "ip_owner")
-    assert placed.event.number.startswith("260105-") and placed.event.history  # type: ignore[attr-defined]
+    assert isinstance(placed.event, OrderPlaced)
+    assert placed.event.number.startswith("260105-") and placed.event.history
     assert verified(shop).broken == []
 
 

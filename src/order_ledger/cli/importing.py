@@ -15,7 +15,8 @@ from order_ledger.cli.answers import AsJson, Failed, answer_json, answer_rows, s
 from order_ledger.importing.entries import BadEntry, NotEmpty, import_entries
 from order_ledger.importing.jsonl import import_commands
 from order_ledger.importing.olist import open_files
-from order_ledger.importing.running import Report, Target, import_files
+from order_ledger.importing.reports import Report
+from order_ledger.importing.running import Target, import_files
 from order_ledger.importing.tables import BadSource, Failure
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import migrate
@@ -97,8 +98,8 @@ def jsonl(
             return
         master = master_key(settings.home, settings.secret_master_key)
         with Journal(url, master) as journal, _progress("lines") as told:
-            done = import_commands(journal, path, dry_run=dry_run, told=told)
-    _answer(Report(done.orders, done.events, done.unchanged, [], done.failed), as_json, dry_run)
+            report = import_commands(journal, path, dry_run=dry_run, told=told)
+    _answer(report, as_json, dry_run)
 
 
 def _entries(url: str, path: Path, as_json: bool) -> None:

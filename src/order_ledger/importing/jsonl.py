@@ -6,7 +6,7 @@ itself.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -15,8 +15,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from order_ledger.entries import Cause, CommandRef, Event, Fact
-from order_ledger.faults import Fault
 from order_ledger.importing.command_lines import Asked, BadLine, asked_by, lines_of
+from order_ledger.importing.reports import AGAIN, Interrupted, Report, Told
 from order_ledger.importing.tables import Failure
 from order_ledger.items.item import Item, item_id
 from order_ledger.journal.appending import Key
@@ -35,35 +35,18 @@ from order_ledger.values import unsealed
 
 _LINES_AT_ONCE = 500
 
-Told = Callable[[int, int], None]
-"""Hears how many lines are done, of how many."""
-
-
-class Imported(Struct):
-    """What an import of commands did; `unchanged` are lines that were there already, or changed nothing."""
-
-    orders: int = 0
-    events: int = 0
-    unchanged: int = 0
-    breaches: list[str] = []
-    failed: list[Failure] = []
-
-
-class Interrupted(Fault):
-    """The database went away before every line was in. Run the import again: lines that are in stay as they are."""
-
 
 def import_commands(
     journal: Journal, path: Path, *, dry_run: bool = False, told: Told = lambda done, of: None
-) -> Imported:
+) -> Report:
     """Takes the lines in; a line that is refused is listed, and the others go on. Raises `Interrupted`.
 
     A dry run decides each line on what is in the journal, and so not on the lines before it.
     """
-    return asyncio.run(_import(journal, path, dry_run, told))
+    return asyncio.run(_take_in(journal, path, dry_run, told))
 
 
-async def _import(journal: Journal, path: Path, dry_run: bool, told: Told) -> Imported:
+async def _take_in(journal: Journal, path: Path, dry_run: bool, told: Told) -> Report:
     async with Pool(journal.url) as pool:
         standings = Standings(pool, journal.codec, EVOLVES)
         async with Writer(journal.url, journal.codec, journal.keyring, pool, standings) as writer:
@@ -72,7 +55,7 @@ async def _import(journal: Journal, path: Path, dry_run: bool, told: Told) -> Im
             except ExceptionGroup as group:
                 if group.subgroup(Unavailable) is None:
                     raise
-                raise Interrupted(Interrupted.__doc__) from group
+                raise Interrupted(f"The database went away. {AGAIN}") from group
 
 
 class _Related(Struct, frozen=True):
@@ -94,10 +77,10 @@ class _Import:
         self._room = asyncio.Semaphore(_LINES_AT_ONCE)
         self._last: dict[UUID, asyncio.Task[None]] = {}
         self._orders: set[UUID] = set()
-        self._imported = Imported()
+        self._report = Report()
         self._lines = self._done = 0
 
-    async def run(self) -> Imported:
+    async def run(self) -> Report:
         self._lines = sum(1 for _ in lines_of(self._path))
         async with asyncio.TaskGroup() as group:
             for number, text in lines_of(self._path):
@@ -110,9 +93,9 @@ class _Import:
                 else:
                     task = self._take(number, asked, self._last.get(asked.order))
                     self._last[asked.order] = group.create_task(task)
-        self._imported.orders = len(self._orders)
-        self._imported.failed.sort(key=lambda failure: failure.row or 0)
-        return self._imported
+        self._report.orders = len(self._orders)
+        self._report.failed.sort(key=lambda failure: failure.row or 0)
+        return self._report
 
     async def _take(self, number: int, asked: Asked, before: asyncio.Task[None] | None) -> None:
         """One line, once the line before it on the same order is done."""
@@ -121,8 +104,8 @@ class _Import:
         try:
             events = await self._write(asked)
             self._orders.add(asked.order)
-            self._imported.events += events
-            self._imported.unchanged += events == 0
+            self._report.events += events
+            self._report.unchanged += events == 0
         except Unavailable:
             raise
         except Refusal as refusal:
@@ -162,7 +145,7 @@ class _Import:
     def _failed(self, number: int, error: BadLine | Refusal) -> None:
         found = error.blocked_by if isinstance(error, Refused) else ()
         told = [(blocker.code, blocker.what) for blocker in found] or [(error.code, str(error))]
-        self._imported.failed += [Failure(self._path.name, number, code, what) for code, what in told]
+        self._report.failed += [Failure(self._path.name, number, code, what) for code, what in told]
 
     def _finished(self) -> None:
         self._room.release()

@@ -4,7 +4,7 @@ import gc
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection as Pipe
@@ -15,10 +15,10 @@ from typing import Any
 import psycopg
 from msgspec import Struct
 
-from order_ledger.faults import Fault
 from order_ledger.importing.bulk import ORDERS_A_TRANSACTION, BulkWriter
 from order_ledger.importing.history import Draft
 from order_ledger.importing.olist import Files, drafts
+from order_ledger.importing.reports import AGAIN, Breach, Interrupted, Report, Told
 from order_ledger.importing.tables import BadSource, Failure
 from order_ledger.journal.codec import Codec
 from order_ledger.journal.keys import Keyring, check_master
@@ -32,9 +32,6 @@ _START = "fork" if sys.platform == "linux" else "spawn"
 of the parent's, such as the lease of an embedded server, it gives back at the latest when the parent ends."""
 
 
-_AGAIN = "Run the import again: what is recorded stays, the rest follows."
-
-
 class Target(Struct, frozen=True):
     """The ledger to import into: its database, the folder with its master key, or that key itself."""
 
@@ -43,50 +40,13 @@ class Target(Struct, frozen=True):
     master_key: str | None = None
 
 
-class Breach(Struct, frozen=True):
-    """A rule of ours that an imported order broke."""
-
-    order_id: str
-    reference: str
-    code: str
-
-
-class Report(Struct):
-    """What an import did. `orders` are those of the source that are in the ledger now, `unchanged` those of them
-    that were before; of a dry run, those that would be."""
-
-    orders: int = 0
-    events: int = 0
-    unchanged: int = 0
-    breaches: list[Breach] = []
-    failed: list[Failure] = []
-
-    def add(self, other: "Report") -> None:
-        """Counts another part in."""
-        self.orders += other.orders
-        self.events += other.events
-        self.unchanged += other.unchanged
-        self.breaches.extend(other.breaches)
-        self.failed.extend(other.failed)
-
-    def sorted(self) -> "Report":
-        """In an order that does not depend on which process came first."""
-        breaches = sorted(self.breaches, key=lambda breach: (breach.reference, breach.code))
-        failed = sorted(self.failed, key=lambda failure: (failure.file, failure.row or 0, failure.code))
-        return Report(self.orders, self.events, self.unchanged, breaches, failed)
-
-
-class Interrupted(Fault):
-    """A process of the import ended early; what it had committed stays. Run the import again: it completes."""
-
-
 def import_files(
     files: Files,
     target: Target,
     *,
     jobs: int = 2,
     dry_run: bool = False,
-    told: Callable[[int, int], None] = lambda done, orders: None,
+    told: Told = lambda done, orders: None,
 ) -> Report:
     """Imports every order of the files; `told` hears how many are done, of how many, once the processes have started.
 
@@ -99,7 +59,7 @@ def import_files(
     return _import_in_processes(files, target, jobs, dry_run, told)
 
 
-def _import_here(files: Files, target: Target, dry_run: bool, told: Callable[[int, int], None]) -> Report:
+def _import_here(files: Files, target: Target, dry_run: bool, told: Told) -> Report:
     report, done = Report(), 0
     for orders, chunk in _parts(files, target, 0, 1, dry_run):
         report.add(chunk)
@@ -108,9 +68,7 @@ def _import_here(files: Files, target: Target, dry_run: bool, told: Callable[[in
     return report.sorted()
 
 
-def _import_in_processes(
-    files: Files, target: Target, jobs: int, dry_run: bool, told: Callable[[int, int], None]
-) -> Report:
+def _import_in_processes(files: Files, target: Target, jobs: int, dry_run: bool, told: Told) -> Report:
     starting: Any = multiprocessing.get_context(_START)
     pipes: dict[Pipe, int] = {}
     processes = []
@@ -153,7 +111,7 @@ def _heard(pipe: Pipe) -> Any:
     try:
         return pipe.recv()
     except EOFError:
-        return f"A process of the import ended early. {_AGAIN}"
+        return f"A process of the import ended early. {AGAIN}"
 
 
 def _work(pipe: Pipe, files: Files, target: Target, part: int, parts: int, dry_run: bool, parent: int) -> None:
@@ -169,7 +127,7 @@ def _work(pipe: Pipe, files: Files, target: Target, part: int, parts: int, dry_r
         pipe.send(str(error))
     except (psycopg.Error, OSError) as error:
         why = str(error).strip().splitlines() or [type(error).__name__]
-        pipe.send(f"{why[0]}. {_AGAIN}")
+        pipe.send(f"{why[0]}. {AGAIN}")
     except KeyboardInterrupt:
         pass  # the process that started this one says so
 
