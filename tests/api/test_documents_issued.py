@@ -4,13 +4,13 @@ gets its documents from the policy, and they are read at the door."""
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from order_ledger.journal.sealing import master_key
 from tests.api.conftest import ROTOR, Atelier, Ledger
+from tests.waiting import until
 
 BOOK = {name: value for name, value in ROTOR.items() if name not in ("steps", "plan")} | {
     "sku": "BOOK",
@@ -33,13 +33,6 @@ def running(ledger: Ledger, *commands: list[str]) -> Iterator[None]:
             ended.callback(process.wait, 20)
             ended.callback(process.terminate)
         yield
-
-
-def until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to that in time"
-        time.sleep(0.05)
 
 
 class Life:

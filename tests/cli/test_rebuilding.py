@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -22,6 +21,7 @@ from tests.commands import Ran
 from tests.following.comparing import differing_bytes
 from tests.following.histories import START, an_id, placed
 from tests.following.writing import Writing
+from tests.waiting import until
 
 ORDERS = [an_id(f"order {number}") for number in range(150)]
 
@@ -125,13 +125,11 @@ def test_ended_before_its_end(followed: Writing, ending: signal.Signals) -> None
 
 
 def _until_it_waits(connection: psycopg.Connection[tuple[object, ...]]) -> None:
-    deadline = time.monotonic() + 60
-    while connection.execute(
+    query = (
         "SELECT FROM pg_stat_activity WHERE application_name = 'order-ledger projections order_status' "
         "AND wait_event_type = 'Lock' AND datname = current_database()"
-    ).fetchone() is None:  # fmt: skip
-        assert time.monotonic() < deadline, "it did not get there"
-        time.sleep(0.02)
+    )
+    until(lambda: connection.execute(query).fetchone() is not None)
 
 
 def test_a_moment_is_kept_until_it_is_dropped(writing: Writing) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -26,6 +26,7 @@ from tests.following.comparing import differing_bytes
 from tests.following.histories import LINK, SHIPMENTS, an_id, placed, question, random_history
 from tests.following.toys import SCHEMA, tally_projection
 from tests.following.writing import Writing
+from tests.waiting import until
 
 ORDERS = [an_id(f"order {number}") for number in range(40)]
 CHECKED = TrackingChecked(shipment=SHIPMENTS[0], tracking_url=LINK, reachable=True, host_allowed=True, http_status=200)
@@ -172,7 +173,7 @@ def test_two_followers_of_one_part_take_turns(
         for number in range(10):
             position = writing.write_all([(order, question(number, None)) for order in ORDERS[:9]])
         assert lag.wait_for(connection, "tally", position, 30) != "late"
-        _until(lambda: lag.wait_for(connection, "tally", position, 30) == "reached")
+        until(lambda: lag.wait_for(connection, "tally", position, 30) == "reached")
     assert tallies(connection) == dict.fromkeys(ORDERS[:9], 10)
     assert differing_bytes(connection, projection, journal.codec) == 0
 
@@ -249,14 +250,14 @@ def test_each_version_is_followed_through_a_swap(
     assert installing.install(connection, second) == "tally__2"
     with following(Follower(journal.url, first), Follower(journal.url, second)):
         writing.write(ORDERS[0], placed())
-        _until(lambda: tallies(connection) == tallies(connection, "tally__2") == {ORDERS[0]: 1})
+        until(lambda: tallies(connection) == tallies(connection, "tally__2") == {ORDERS[0]: 1})
         connection.execute("UPDATE tally__2.tally SET note = -2")
         with connection.transaction():
             connection.execute("SELECT * FROM tally.bookmark b, tally__2.bookmark c FOR UPDATE")
             connection.execute("ALTER SCHEMA tally RENAME TO tally__1")
             connection.execute("ALTER SCHEMA tally__2 RENAME TO tally")
         writing.write(ORDERS[1], placed())
-        _until(lambda: len(tallies(connection)) == len(tallies(connection, "tally__1")) == 2)
+        until(lambda: len(tallies(connection)) == len(tallies(connection, "tally__1")) == 2)
     assert connection.execute("SELECT note FROM tally.tally WHERE note = -2").fetchone() == (-2,)
     assert installing.versions(connection, "tally") == {1: "tally__1", 2: "tally"}
 
@@ -285,14 +286,14 @@ def test_a_lost_connection_is_made_again(
     try:
         for number in range(3):
             position = writing.write(ORDERS[0], question(number, None))
-            _until(lambda: tallies_or_none(connection).get(ORDERS[0]) == number + 1)  # noqa: B023
+            until(lambda: tallies_or_none(connection).get(ORDERS[0]) == number + 1)  # noqa: B023
             ended = connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE application_name LIKE %s AND datname = current_database()",
                 ("order-ledger follow tally%",),
             ).fetchall()
             assert ended == [(True,)]
-        _until(lambda: len(said) == 3)
+        until(lambda: len(said) == 3)
     finally:
         stop.set()
         thread.join()
@@ -310,7 +311,7 @@ def test_woken_when_something_settles(
     settler.start()
     try:
         with following(Follower(journal.url, tally_projection(tmp_path))):
-            _until(lambda: any(each.followed for each in lag.status(connection)))
+            until(lambda: any(each.followed for each in lag.status(connection)))
             took = []
             for number in range(9):
                 position = writing.write(ORDERS[0], question(number, None))
@@ -359,10 +360,3 @@ def tallies_or_none(connection: Connection[TupleRow]) -> dict[UUID, int]:
         return tallies(connection)
     except psycopg.errors.UndefinedTable:
         return {}
-
-
-def _until(holds: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to that in time"
-        time.sleep(0.02)

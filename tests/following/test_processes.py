@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -33,6 +33,7 @@ from tests.following.histories import an_id, placed, random_history
 from tests.following.toys import tally_projection
 from tests.following.writing import Writing
 from tests.journal.feed_torture import kill_server
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 ORDERS = [an_id(f"order {number}") for number in range(60)]
@@ -77,13 +78,6 @@ def load(writing: Writing, random: Random) -> Iterator[None]:
 
 def some(random: Random, begun: bool) -> list[Event]:
     return list(random_history(random, 4)[1 if begun else 0 :])
-
-
-def until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to that in time"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from order_ledger.journal.journal import Journal
 from tests.following.comparing import differing_bytes
 from tests.following.copies import ORDERS, faulty, forgetful, kept, parked_rows, schemas, swap
 from tests.following.histories import placed, question
-from tests.following.test_live import _until as until
 from tests.following.toys import tally_projection
 from tests.following.writing import Writing
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("many_ranges")
 

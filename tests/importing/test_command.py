@@ -13,9 +13,11 @@ import psycopg
 import pytest
 
 from order_ledger.importing.olist import ITEMS, PAYMENTS, open_files
-from order_ledger.importing.running import Interrupted, Target, import_files
+from order_ledger.importing.reports import Interrupted
+from order_ledger.importing.running import Target, import_files
 from tests.commands import Ran
 from tests.importing.sources import order, whole, write, write_file
+from tests.waiting import until
 
 EVENTS = "SELECT count(*), count(DISTINCT originator_id) FROM journal.entry"
 
@@ -148,7 +150,4 @@ def until_nobody_imports(connection: "psycopg.Connection[tuple[object, ...]]") -
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE application_name = 'order-ledger import' AND datname = current_database()"
     )
-    deadline = time.monotonic() + 30
-    while connection.execute(query).fetchone() != (0,):
-        assert time.monotonic() < deadline, "the processes of the import did not end"
-        time.sleep(0.05)
+    until(lambda: connection.execute(query).fetchone() == (0,))

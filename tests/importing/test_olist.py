@@ -1,7 +1,6 @@
 """Orders of Olist's files become the lives they had, with the rules they broke."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,7 +13,8 @@ import pytest
 from order_ledger.audit.replay import replay
 from order_ledger.entries import Entry
 from order_ledger.importing.olist import CUSTOMERS, ITEMS, ORDERS, PAYMENTS, olist_id, open_files
-from order_ledger.importing.running import Report, Target, import_files
+from order_ledger.importing.reports import Report
+from order_ledger.importing.running import Target, import_files
 from order_ledger.importing.tables import BadSource
 from order_ledger.journal.journal import Journal
 from order_ledger.orders.events import OrderPlaced, PaymentRecorded
@@ -33,6 +33,7 @@ from tests.importing.sources import (
     write,
     write_file,
 )
+from tests.waiting import until
 
 
 def imported(folder: Path, target: Target, zone: str = "UTC", **how: Any) -> Report:
@@ -365,14 +366,6 @@ WAITING = (
     "SELECT count(*) FROM pg_stat_activity "
     "WHERE application_name = 'order-ledger import' AND wait_event_type = 'Lock' AND datname = current_database()"
 )
-
-
-def until(happened: Callable[[], bool]) -> None:
-    """Waits for it, and fails when it does not come."""
-    deadline = time.monotonic() + 30
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 # Files

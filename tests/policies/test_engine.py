@@ -1,8 +1,7 @@
 """The engine with a policy of the tests' own: what a fault leaves behind, and a connection that is lost."""
 
 import threading
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from order_ledger.policies.engine.running import Runner
 from order_ledger.values import unsealed
 from tests.examples import ADA, BOOK_PLACED, CONFIRMED, shipped
 from tests.policies.shop import Shop
+from tests.waiting import until
 
 HELLO = NoteAdded(
     note=1, text=unsealed("Hello.", ADA), audience="everyone", about="order", for_role=None, answers_note=None
@@ -53,13 +53,6 @@ def greeting(failing: set[UUID], failing_to_tell: Collection[UUID] = ()) -> Poli
 
 def greeted(shop: Shop, order: UUID) -> int:
     return sum(isinstance(entry.event, NoteAdded) for entry in shop.entries(order))
-
-
-def until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to that in time"
-        time.sleep(0.02)
 
 
 def test_a_fault_undoes_its_own_task_and_no_other(shop: Shop) -> None:

@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -19,16 +18,10 @@ from order_ledger.policies.engine import status
 from tests.commands import Ran
 from tests.examples import BOOK_PLACED, CONFIRMED, paid, shipped
 from tests.policies.shop import Shop, gapless
+from tests.waiting import until
 
 PROJECT = Path(__file__).parents[2]
 ONE = shipped((1, 1))
-
-
-def until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to that in time"
-        time.sleep(0.02)
 
 
 @contextmanager
