@@ -15,6 +15,7 @@ from order_ledger.items.item import Item, item_id
 from order_ledger.orders.events import (
     Allocation,
     Buyer,
+    Consent,
     CountedLine,
     InspectionItemCompleted,
     LineKind,
@@ -33,7 +34,10 @@ from order_ledger.orders.events import (
     ReturnReceived,
     ReturnRequested,
     ReturnShipped,
+    ShortageOutcome,
+    ShortageResolved,
     StockAllocated,
+    StockShortageFound,
 )
 from order_ledger.parties.events import TaxRule
 from order_ledger.parties.organisation import RegisteredOrganisation
@@ -297,6 +301,18 @@ CHECKS_PASSED = (checked("bore"), checked("surface"))
 PRODUCED = ProductionCompleted(1, 1, 2)
 IN_PRODUCTION = (MADE_PLACED, CONFIRMED, STARTED)
 MADE = (*IN_PRODUCTION, *STEPS_DONE, *CHECKS_PASSED, PRODUCED)
+SUBSTITUTED = (
+    StockShortageFound(1, (Units(1, 1),), ()),
+    ShortageResolved(
+        shortage=1,
+        outcomes=(ShortageOutcome(1, 1, "substitute", None, line(2, "GASKET", 1)),),
+        consent=Consent("phone", NOW),
+        net=eur("20.17"),
+        tax=eur("3.83"),
+        total=eur("24.00"),
+    ),
+)
+"""One valve of `STOCK_PLACED` is short; a gasket comes in its place."""
 READY = (STOCK_PLACED, ALLOCATED, CONFIRMED)
 BOOK_CONFIRMED = (BOOK_PLACED, CONFIRMED)
 

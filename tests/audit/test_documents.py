@@ -13,7 +13,19 @@ from order_ledger.entries import Entry, Event
 from order_ledger.orders.events import CreditNoteIssued, InvoiceIssued, OrderPlaced, ReceiptIssued
 from order_ledger.values import Money
 from tests.documents.orders import DOCUMENTS, Dealt, deal
-from tests.examples import CONFIRMED, ORDER_ID, TODAY, eur, line, paid, placed, shipped, uuid
+from tests.examples import (
+    AT_CONFIRMATION,
+    CONFIRMED,
+    ORDER_ID,
+    SUBSTITUTED,
+    TODAY,
+    eur,
+    line,
+    paid,
+    placed,
+    shipped,
+    uuid,
+)
 from tests.following.histories import entries_of
 from tests.orders.streams import given
 from tests.orders.test_issue_credit_note import INVOICED_AND_BACK, credit
@@ -134,6 +146,16 @@ def test_a_line_invoiced_at_another_worth_is_found() -> None:
 
     events = [dearer(each) if isinstance(each, InvoiceIssued) else each for each in whole()]
     assert "invoiced_wrong" in codes(looked_at(events))
+
+
+def test_a_substitute_that_nobody_invoiced_is_found() -> None:
+    at_confirmation = placed(line(1, "VALVE", 3), terms=AT_CONFIRMATION)
+    invoiced = given(at_confirmation, CONFIRMED).when(issue(shipment=None)).happens()
+    assert looked_at(invoiced.events).holds
+    (missing, uncredited) = looked_at([*invoiced.events, *SUBSTITUTED]).findings
+    assert (missing.code, missing.expected, uncredited.code) == (
+        "invoice_missing", Decimal("4.00"), "credit_note_missing",
+    )  # fmt: skip
 
 
 def test_a_number_issued_twice_and_a_day_that_goes_back_are_found() -> None:

@@ -210,8 +210,7 @@ class Dealing:
         order = self.history.state
         shipments = list(order.shipments) if order.terms.invoice_at == "dispatch" else [None]
         for shipment in shipments if order.confirmed else ():
-            known = any(invoice.shipment == shipment for invoice in order.invoices.values())
-            if not known and invoice_due(order, shipment):
+            if invoice_due(order, shipment):
                 yield IssueInvoice(**self.drawn("INV"), **self.parties(), supply_on=TODAY, shipment=shipment)
         for payment in order.payments:
             if payment.payment not in order.receipts:

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from order_ledger.orders.commands import IssueInvoice
+from order_ledger.orders.decisions import invoice_due
 from order_ledger.orders.events import (
     Buyer,
     DocumentLine,
@@ -28,6 +29,7 @@ from tests.examples import (
     ON_ITS_WAY,
     SECOND_SHIPMENT,
     SHIPMENT,
+    SUBSTITUTED,
     TODAY,
     eur,
     line,
@@ -146,6 +148,20 @@ def test_what_was_cancelled_before_is_not_invoiced_at_confirmation() -> None:
     issued = invoice(order, one_less, CONFIRMED, command=issue(shipment=None))
     assert [(one.order_line, one.quantity) for one in issued.lines] == [(1, 2), (2, 1)]
     assert issued.gross_total == eur("19.95")
+
+
+def test_what_is_added_after_the_confirmation_is_invoiced_by_itself() -> None:
+    placed_so = placed(line(1, "VALVE", 3), terms=AT_CONFIRMATION)
+    history = given(placed_so, CONFIRMED).when(issue(shipment=None)).happens()
+    history.when(issue(2, shipment=None)).then_nothing()
+    history = given(*history.events, *SUBSTITUTED).when(issue(2, shipment=None)).happens()
+    added = history.events[-1]
+    assert isinstance(added, InvoiceIssued)
+    assert [(one.order_line, one.sku, one.quantity, one.gross) for one in added.lines] == [
+        (2, "GASKET", 1, eur("4.00"))
+    ]
+    assert invoice_due(history.state, None) == ()
+    history.when(issue(3, shipment=None)).then_nothing()
 
 
 def test_what_is_sent_again_is_not_invoiced_again() -> None:

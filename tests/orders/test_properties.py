@@ -282,16 +282,12 @@ def documents(order: Order, step: int) -> list[OrderCommand]:
     invoices: list[OrderCommand] = [
         issue(step * 10 + place, shipment=shipment)
         for place, shipment in enumerate(shipments)
-        if order.confirmed and invoice_due(order, shipment) and _not_invoiced(order, shipment)
+        if order.confirmed and invoice_due(order, shipment)
     ]
     return invoices[:1] or [
         credit(step * 10).model_copy(update={"invoice": invoice, "refund": refund})
         for invoice, refund in credits_due(order)[:1]
     ]
-
-
-def _not_invoiced(order: Order, shipment: UUID | None) -> bool:
-    return all(invoice.shipment != shipment for invoice in order.invoices.values())
 
 
 def check(order: Order, events: list[Event]) -> None:

@@ -39,6 +39,7 @@ from tests.examples import (
     SECOND_SHIPMENT,
     SELLER,
     SHIPMENT,
+    SUBSTITUTED,
     eur,
     line,
     paid,
@@ -98,6 +99,28 @@ def test_one_invoice_at_the_confirmation_where_the_terms_say_so(shop: Shop) -> N
     (invoice,) = shop.issued(order)
     assert isinstance(invoice, InvoiceIssued)
     assert (invoice.shipment, invoice.gross_total) == (None, BOTH_PLACED.total)
+
+
+def test_a_substitute_that_comes_after_the_confirmation_is_invoiced_and_what_it_stands_for_credited(shop: Shop) -> None:
+    order = shop.ordered(placed(line(1, "VALVE", 3), terms=AT_CONFIRMATION), CONFIRMED)
+    shop.issues()
+    shop.happens(order, *SUBSTITUTED)
+    shop.issues()
+    first, credited, second = shop.issued(order)
+    assert isinstance(first, InvoiceIssued) and isinstance(credited, CreditNoteIssued)
+    assert isinstance(second, InvoiceIssued)
+    assert (first.gross_total, credited.gross_total, second.gross_total) == (eur("30.00"), eur("10.00"), eur("4.00"))
+    assert shop.order(order).document == "partly_credited"
+
+
+def test_a_substitute_that_comes_before_the_confirmation_is_invoiced_with_it(shop: Shop) -> None:
+    order = shop.ordered(placed(line(1, "VALVE", 3), terms=AT_CONFIRMATION), *SUBSTITUTED)
+    shop.issues()
+    assert shop.issued(order) == []
+    shop.happens(order, CONFIRMED)
+    shop.issues()
+    (invoice,) = shop.issued(order)
+    assert isinstance(invoice, InvoiceIssued) and invoice.gross_total == eur("24.00")
 
 
 def test_no_invoice_for_a_parcel_that_is_sent_again(shop: Shop) -> None:

@@ -185,15 +185,14 @@ def _receipts(order: Order, receipts: list[ReceiptIssued]) -> Iterator[Finding]:
 
 
 def _invoices(order: Order, invoices: list[InvoiceIssued]) -> Iterator[Finding]:
-    """One for each dispatch, or one for the confirmation; and each line invoiced at what its units are worth."""
-    known = {invoice.shipment for invoice in order.invoices.values()}
-    if len(known) != len(order.invoices):
+    """One for each dispatch, or those for the confirmation; and each line invoiced at what its units are worth."""
+    shipments = [invoice.shipment for invoice in order.invoices.values() if invoice.shipment is not None]
+    if len(set(shipments)) != len(shipments):
         yield _finding(order, "invoice_twice", "A shipment has two invoices.")
     occasions: list[UUID | None] = list(order.shipments) if order.terms.invoice_at == "dispatch" else [None]
     for occasion in occasions if order.confirmed else ():
-        due = () if occasion in known else invoice_due(order, occasion)
-        if due:
-            what = f"The shipment {occasion} has no invoice." if occasion else "The order has no invoice."
+        if due := invoice_due(order, occasion):
+            what = f"The shipment {occasion} has no invoice." if occasion else "The order is not invoiced whole."
             expected = sum((line.worth.gross.amount for line in due), _ZERO)
             yield _finding(order, "invoice_missing", what, expected=expected, found=_ZERO)
     invoiced: dict[int, Decimal] = {}

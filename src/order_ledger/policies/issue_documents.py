@@ -1,8 +1,9 @@
 """Invoices, credit notes and receipts, issued by the ledger when they are owed.
 
-Invoice: at each dispatch that replaces no shipment, or at the confirmation where the order's terms say so. Receipt:
-each payment captured or refunded. Credit note: what of an invoice is no longer to be paid, at once or as soon as the
-invoice exists. Nothing for orders that were placed by an import.
+Invoice: at each dispatch that replaces no shipment, or at the confirmation where the order's terms say so, and then
+again for a substitute that comes into the order later. Receipt: each payment captured or refunded. Credit note: what of
+an invoice is no longer to be paid, at once or as soon as the invoice exists. Nothing for orders that were placed by an
+import.
 """
 
 from collections.abc import Iterator, Sequence
@@ -98,10 +99,10 @@ def tasks(entry: Entry[Any], order: Any) -> Iterator[str]:
         return
     match entry.event:
         case OrderShipped(shipment=shipment) if order.terms.invoice_at == "dispatch":
-            if _not_invoiced(order, shipment):
+            if invoice_due(order, shipment):
                 yield f"invoice/{shipment}"
         case OrderConfirmed() if order.terms.invoice_at == "confirmation":
-            if _not_invoiced(order, None):
+            if invoice_due(order, None):
                 yield f"invoice/{_WHOLE_ORDER}"
         case PaymentRecorded(kind="captured" | "refunded", payment=payment):
             if payment not in order.receipts:
@@ -120,6 +121,8 @@ def tasks(entry: Entry[Any], order: Any) -> Iterator[str]:
         ):
             # Where a refund was granted with it, that entry asks.
             yield from (_credit(*due) for due in credits_due(order) if due[1] is None)
+            if isinstance(entry.event, ShortageResolved) and _adds_to_what_was_invoiced(order):
+                yield f"invoice/{_WHOLE_ORDER}"
         case _:
             return
 
@@ -129,9 +132,9 @@ def waits_for(order: Any) -> tuple[UUID, ...]:
     return (order.seller.id,)
 
 
-def _not_invoiced(order: Order, shipment: UUID | None) -> bool:
-    invoiced = any(invoice.shipment == shipment for invoice in order.invoices.values())
-    return not invoiced and bool(invoice_due(order, shipment))
+def _adds_to_what_was_invoiced(order: Order) -> bool:
+    """Whether a substitute came into an order whose confirmation had been invoiced, or is about to be."""
+    return order.confirmed and order.terms.invoice_at == "confirmation" and bool(invoice_due(order, None))
 
 
 def _credit(invoice: str, refund: int | None) -> str:
@@ -193,7 +196,7 @@ class _Issuing:
         """Whether it is still to be issued: meanwhile it may have been, or there may be nothing left of it."""
         match kind:
             case "INV":
-                return _not_invoiced(order, _shipment(which))
+                return bool(invoice_due(order, _shipment(which)))
             case "RCP":
                 return UUID(which) not in order.receipts
             case "CRN":

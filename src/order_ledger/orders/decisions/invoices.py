@@ -35,16 +35,16 @@ _EXEMPT = frozenset(("E", "AE", "K", "G", "O"))
 
 
 def invoice_due(order: Order, shipment: UUID | None) -> tuple[InvoicedLine, ...]:
-    """What is to be invoiced for a shipment, or for the whole order where none is named; nothing if nothing is.
+    """What is still to be invoiced for a shipment, or for the whole order where none is named; nothing if nothing is.
 
-    A shipment that replaces another was invoiced already, and so were units that a confirmation invoiced. Charges go
-    on the first invoice.
+    A shipment is invoiced once, and one that replaces another was invoiced with it. An order that is invoiced at its
+    confirmation is so again for what was added to it since. Charges go on the first invoice.
     """
     if shipment is None:
         units = {line.line: line.ordered.quantity for line in order.lines.values()}
     else:
         known = order.shipments.get(shipment)
-        if known is None or known.replaces is not None or known.rma is not None:
+        if known is None or known.replaces is not None or known.rma is not None or _invoiced(order, shipment):
             return ()
         units = dict(known.shipped)
         units |= {line.line: line.ordered.quantity for line in order.lines.values() if not line.is_goods}
@@ -59,6 +59,10 @@ def invoice_due(order: Order, shipment: UUID | None) -> tuple[InvoicedLine, ...]
     if not any(order.lines[invoiced.line].is_goods for invoiced in found):
         return ()
     return tuple(found)
+
+
+def _invoiced(order: Order, shipment: UUID | None) -> bool:
+    return any(invoice.shipment == shipment for invoice in order.invoices.values())
 
 
 def _invoice_asked(order: Order, command: IssueInvoice, context: Context) -> Blockers:
@@ -148,6 +152,6 @@ ISSUE_INVOICE = Rules[IssueInvoice](
     asked=_invoice_asked,
     repeated=lambda order, command: (
         command.number in order.invoices
-        or any(invoice.shipment == command.shipment for invoice in order.invoices.values())
+        or (_invoiced(order, command.shipment) and not invoice_due(order, command.shipment))
     ),
 )
