@@ -140,6 +140,18 @@ def test_a_line_that_is_refused_is_named_and_the_others_go_on(shop: Journal, fol
     assert [type(entry.event).__name__ for entry in shop.load(ORDER, "order")[0]] == ["OrderPlaced", "OrderHeld"]
 
 
+def test_who_has_no_part_in_an_order_does_nothing_about_it(shop: Journal, folder: Path) -> None:
+    stranger = {"person": str(examples.uuid(99)), "role": "consumer"}
+    other = {**OWNER, "organisation": str(examples.uuid(98))}
+    nobody = {"person": None, "role": "unknown"}
+    cancel = {"reason_code": "changed_mind"}
+    lines = [PLACED, line("cancel", stranger, cancel), line("confirm", other), line("confirm", nobody)]
+    done = imported(shop, folder, *lines)
+    assert failures(done) == [(2, "not_theirs"), (3, "not_theirs")]
+    assert "consumer" in done.failed[0].what and "ip_owner" in done.failed[1].what
+    assert [entry.by.role for entry in shop.load(ORDER, "order")[0]] == ["consumer", "unknown"]
+
+
 BAD_LINES = [
     ("no JSON", "bad_line"),
     ('{"command": "confirm"}', "bad_line"),

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from order_ledger.api.order_commands import scope_of
 from order_ledger.entries import By, Cause, CommandRef, Entry, Fact, Kind
 from order_ledger.items.item import Item
 from order_ledger.journal.appending import Appending, Key, Outcome
@@ -21,6 +20,7 @@ from order_ledger.orders.decisions import Context, decide, exchange_order
 from order_ledger.orders.events import Allocation, OrderShipped
 from order_ledger.orders.evolving import evolve
 from order_ledger.orders.order import Order
+from order_ledger.orders.scope import scope_of
 from order_ledger.refusals import NotFound
 from order_ledger.rights.checks import Scope, may
 from order_ledger.stock import decisions as shelving

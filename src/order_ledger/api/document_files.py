@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from order_ledger.api.callers import Caller
 from order_ledger.api.door import Door, door_of
-from order_ledger.api.order_commands import scope_of
 from order_ledger.api.problems import Faulty, NotAcceptable
 from order_ledger.api.reading import add_read
 from order_ledger.documents import as_json, as_pdf, as_xml
@@ -21,6 +20,7 @@ from order_ledger.entries import Entry
 from order_ledger.journal.standings import Stream
 from order_ledger.orders.events import ReceiptIssued
 from order_ledger.orders.order import Order
+from order_ledger.orders.scope import scope_of
 from order_ledger.refusals import NotAllowed, NotFound
 from order_ledger.rights.checks import Scope, may_read, whose_read
 from order_ledger.rights.tables import READS

@@ -10,11 +10,12 @@ from starlette.responses import Response
 from order_ledger.api.callers import Caller
 from order_ledger.api.door import door_of
 from order_ledger.api.openapi import ORGANISATION, WAIT_FOR, in_pages, json_answer, query
-from order_ledger.api.order_commands import order_id_of, scope_of
+from order_ledger.api.order_commands import order_id_of
 from order_ledger.api.parameters import day, flag, identifier, limit, one_of
 from order_ledger.api.read_models import NOBODY, read_model, whose_of
 from order_ledger.api.reading import add_read
 from order_ledger.journal.standings import Stream
+from order_ledger.orders.scope import scope_of
 from order_ledger.queries import invoices
 from order_ledger.queries.invoices import Asked
 from order_ledger.queries.pages import DEFAULT_PAGE, LARGEST_PAGE

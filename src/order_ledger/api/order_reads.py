@@ -13,7 +13,7 @@ from order_ledger.api.callers import Caller
 from order_ledger.api.door import Door, door_of
 from order_ledger.api.headers import header
 from order_ledger.api.openapi import WAIT_FOR, query
-from order_ledger.api.order_commands import allowed_to, order_id_of, scope_of
+from order_ledger.api.order_commands import allowed_to, order_id_of
 from order_ledger.api.parameters import instant, version
 from order_ledger.api.read_models import caught_up
 from order_ledger.api.reading import add_read
@@ -25,6 +25,7 @@ from order_ledger.moments import as_of, as_recorded, until_version
 from order_ledger.orders.events import AddressChanged, OrderPlaced
 from order_ledger.orders.evolving import fold
 from order_ledger.orders.order import Order
+from order_ledger.orders.scope import scope_of
 from order_ledger.refusals import Invalid, NotFound, Violation
 from order_ledger.rights.checks import Scope, may_read, sees, whose_read
 from order_ledger.rights.tables import Read

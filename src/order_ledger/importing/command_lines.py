@@ -5,8 +5,9 @@
 
 `key` is what makes a line the same line again; without one, the line's own text does. `stream` is the order's id,
 which only `place` may leave out: it then follows from the key. `at` is when it happened, now if left out, and the
-decision is made as of then; a line that lies ahead is refused. `by` says who did it, in which role: the role must have
-the command. Where the role names nobody (`ledger`, `unknown`), everything may be asked.
+decision is made as of then; a line that lies ahead is refused. `by` says who did it, in which role and, where the role
+is one of an organisation, for which: it must be theirs to do, as at the door. Where the role names nobody (`ledger`,
+`unknown`), everything may be asked.
 """
 
 import hashlib
@@ -25,7 +26,9 @@ from order_ledger.orders.commands import COMMANDS, Command, Place, ResolveReturn
 from order_ledger.rights.checks import whose
 
 _NAMESPACE = UUID("c2b7f1f4-3d0e-5b68-8a51-4f5f6d1c9e07")
-_NOBODY = frozenset(("ledger", "unknown"))
+NOBODY = frozenset(("ledger", "unknown"))
+"""The roles that are nobody's."""
+
 _LONGEST_LINE = 64 * 1024
 
 
@@ -71,7 +74,7 @@ def asked_by(text: bytes) -> Asked:
     """What this line asks. Raises `BadLine`, and `NotAllowed` where the role does not have the command."""
     line = _parsed(text)
     command = _command(line)
-    if line.by.role not in _NOBODY:
+    if line.by.role not in NOBODY:
         whose(command.name, line.by)
     now = datetime.now(UTC)
     at = line.at.astimezone(UTC) if line.at is not None else now

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from order_ledger.entries import Cause, CommandRef, Event, Fact
-from order_ledger.importing.command_lines import Asked, BadLine, asked_by, lines_of
+from order_ledger.importing.command_lines import NOBODY, Asked, BadLine, asked_by, lines_of
 from order_ledger.importing.reports import AGAIN, Interrupted, Report, Told
 from order_ledger.importing.tables import Failure
 from order_ledger.items.item import Item, item_id
@@ -29,8 +29,10 @@ from order_ledger.orders.commands import Place
 from order_ledger.orders.decisions import Context, decide
 from order_ledger.orders.events import OrderPlaced
 from order_ledger.orders.order import Order
+from order_ledger.orders.scope import scope_of
 from order_ledger.parties.organisation import RegisteredOrganisation
-from order_ledger.refusals import Refusal, Refused, Unavailable
+from order_ledger.refusals import Blocker, NotFound, Refusal, Refused, Unavailable
+from order_ledger.rights.checks import may
 from order_ledger.values import unsealed
 
 _LINES_AT_ONCE = 500
@@ -155,6 +157,8 @@ class _Import:
 
 def _decided(order: Order | None, asked: Asked, related: _Related) -> Decision:
     command, seller = asked.command, _seller(order, asked.command)
+    if order is not None and asked.by.role not in NOBODY:
+        _check_whose(order, asked)
     identity = uuid5(asked.order, f"jsonl/{asked.key}")
     context = Context(
         now=asked.at,
@@ -172,6 +176,14 @@ def _decided(order: Order | None, asked: Asked, related: _Related) -> Decision:
     cause = Cause(asked.by, "import", CommandRef(identity, command.name), reason_code, reason)
     happened = getattr(command, "at", None) or asked.at
     return Decision({asked.order: [Fact(_as_history(event), happened) for event in events]}, cause)
+
+
+def _check_whose(order: Order, asked: Asked) -> None:
+    try:
+        may(asked.command.name, asked.by, scope_of(order, asked.command))
+    except NotFound:
+        what = f"The {asked.by.role} that the line names has no part in this order, or not in the lines it is about."
+        raise Refused(Blocker("not_theirs", what)) from None
 
 
 def _as_history(event: Event) -> Event:
