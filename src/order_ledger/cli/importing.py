@@ -80,9 +80,10 @@ def jsonl(
 
     A line is {"command": name, "by": {"person": id, "role": role}, "data": {the body, as the API takes it}}, and
     "stream" (the order's id; only place may leave it out), "at" (when it happened, if not now), "key" (what makes it
-    the same line again; its own text, unless given). Lines that are refused are listed, and the others go on; those
-    that are in already are left as they are, so an import that was interrupted completes when it is run again. An order
-    placed here is history: the ledger issues no document for it and starts nothing by itself.
+    the same line again; its own text, unless given). An IP owner, a manufacturer and a warehouse name their
+    "organisation", too: whose an order is counts as at the door. Lines that are refused are listed, and the others go
+    on; those that are in already are left as they are, so an import that was interrupted completes when it is run
+    again. An order placed here is history: the ledger issues no document for it and starts nothing by itself.
 
     With --entries the lines are what `export jsonl` wrote. They go into an empty ledger only, which becomes the ledger
     they are of; stop whatever else runs on it first. Sealed values read as erased without the keys they were sealed
