@@ -28,6 +28,7 @@ from order_ledger.orders.events import (
     PaymentRecorded,
     ReceiptIssued,
 )
+from order_ledger.values import round_money
 
 __all__ = ["IGNORED", "PROJECTION", "Account", "Document", "fold", "rows", "state"]
 
@@ -128,12 +129,12 @@ def rows(account: Account) -> Rows:
     credited = _credited(account)
     left = dict(_open(account, credited))
     order, documents = account.order_id, sorted(account.documents, key=lambda document: document.number)
+    amounts = (round_money(amount, account.currency) for amount in _amounts(account, left))
     return {
         "account": [
             (
-                order, account.number, account.consumer, account.seller, account.currency,
-                _sum(account, "invoice"), _sum(account, "credit_note"), account.captured, account.refunded,
-                sum(left.values(), _ZERO), _compact.encode(account),
+                order, account.number, account.consumer, account.seller, account.currency, *amounts,
+                _compact.encode(account),
             )
         ],
         "document": [_document_row(account, each, credited, left) for each in documents],
@@ -197,6 +198,12 @@ def _paid(account: Account, event: PaymentRecorded) -> Account:
     return replace(account, captured=captured, refunded=refunded, payments=payments)
 
 
+def _amounts(account: Account, left: dict[str, Decimal]) -> tuple[Decimal, ...]:
+    """What was invoiced, credited, captured and refunded, and is still open."""
+    invoiced, credited = _sum(account, "invoice"), _sum(account, "credit_note")
+    return invoiced, credited, account.captured, account.refunded, sum(left.values(), _ZERO)
+
+
 def _sum(account: Account, kind: DocumentKind) -> Decimal:
     return sum((each.gross for each in account.documents if each.kind == kind), _ZERO)
 
@@ -239,8 +246,8 @@ def _document_row(account: Account, document: Document, credited: dict[str, Deci
         document.prepaid,
         document.due,
         document.due_on,
-        credited.get(document.number, _ZERO) if is_invoice else None,
-        left[document.number] if is_invoice else None,
+        round_money(credited.get(document.number, _ZERO), account.currency) if is_invoice else None,
+        round_money(left[document.number], account.currency) if is_invoice else None,
         document.invoice,
         document.refund,
         document.payment,

@@ -35,6 +35,7 @@ from order_ledger.orders.events import (
 )
 from order_ledger.orders.order import Order, OrderState
 from order_ledger.orders.turns import ANYBODY, keepers, makers, turns
+from order_ledger.values import round_money
 
 __all__ = ["ANYBODY", "IGNORED", "PROJECTION", "OrderStatus", "fold", "rows", "state"]
 
@@ -145,7 +146,7 @@ def _order_row(status: OrderStatus, listed_at: datetime) -> Row:
         order.net.amount,
         order.tax.amount,
         order.total.amount,
-        order.refund_owed,
+        round_money(order.refund_owed, order.currency),
         order.payment,
         order.stock,
         order.fulfilment,

@@ -42,6 +42,14 @@ def test_a_list_holds_the_orders_of_the_party_that_asks(ledger: Ledger, atelier:
     assert {str(atelier.seller), str(other.seller)} <= {each["seller"] for each in everything}
 
 
+def test_amounts_are_spelt_with_the_decimals_of_their_currency(atelier: Atelier) -> None:
+    order = atelier.placed()
+    read = atelier.consumer.get(f"/v1/orders/{order}").json()
+    assert [read[name] for name in ("total", "captured", "refunded", "refund_owed")] == ["200.00", *["0.00"] * 3]
+    (listed,) = atelier.consumer.get("/v1/orders", wait_for=read["position"]).json()["orders"]
+    assert (listed["total"], listed["refund_owed"]) == ("200.00", "0.00")
+
+
 def test_makers_see_no_prices(atelier: Atelier) -> None:
     position = written(atelier.consumer.ask("/v1/orders", atelier.basket()))
 

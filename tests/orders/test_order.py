@@ -289,6 +289,26 @@ def test_a_retracted_delivery_takes_back_a_completion_by_time_and_never_the_cons
     given(*ARRIVED, OrderCompleted("consumer"), RETRACTED, DELIVERED).comes_to(state="completed")
 
 
+def test_what_is_given_back_after_completion_does_not_change_since_when_it_is_delivered() -> None:
+    second = shipped((1, 1), shipment=SECOND_SHIPMENT, number="2")
+    arrived = (at(3, DELIVERED), at(3, replace(DELIVERED, shipment=SECOND_SHIPMENT)))
+    lost = ProblemReported(problem=1, kind="missing", shipment=SECOND_SHIPMENT, lines=(), evidence=())
+    refunded = ProblemResolved(problem=1, how="refund", lines=(Units(1, 1),))
+    taken_back = DeliveryRetracted(SECOND_SHIPMENT, 6)
+    history = (
+        BOOK_PLACED,
+        CONFIRMED,
+        shipped((1, 2)),
+        second,
+        *arrived,
+        at(2, OrderCompleted("timer")),
+        lost,
+        refunded,
+    )
+    given(*history).comes_to(state="completed", delivered_since=NOW - timedelta(3))
+    given(*history, taken_back).comes_to(state="delivered", delivered_since=NOW - timedelta(3))
+
+
 def test_held_is_beside_the_state() -> None:
     given(*READY, OrderHeld()).comes_to(state="ready_to_ship", held=True)
     given(*READY, at(1, OrderHeld(), reason_code="payment")).comes_to(held_for="payment", held_since=NOW - timedelta(1))

@@ -10,7 +10,7 @@ from order_ledger.orders.lines import Line
 from order_ledger.orders.order import Order
 from order_ledger.orders.shipments import Return, Shipment
 from order_ledger.rights.checks import sees
-from order_ledger.values import Contact, Sealed
+from order_ledger.values import Contact, Sealed, round_money
 
 ERASED = {"erased": True}
 
@@ -120,16 +120,16 @@ def order_view(order: Order, role: Role, own_lines: frozenset[int] | None = None
             "net": order.net.amount,
             "tax": order.tax.amount,
             "total": order.total.amount,
-            "captured": order.captured,
-            "refunded": order.refunded,
-            "refund_owed": order.refund_owed,
+            "captured": round_money(order.captured, order.currency),
+            "refunded": round_money(order.refunded, order.currency),
+            "refund_owed": round_money(order.refund_owed, order.currency),
             "refunds": [
                 {
                     "refund": r.refund,
                     "basis": r.basis,
                     "refers_to": r.refers_to,
                     "amount": r.amount,
-                    "refunded": r.refunded,
+                    "refunded": round_money(r.refunded, order.currency),
                 }
                 for r in order.refunds.values()
             ],

@@ -14,7 +14,7 @@ from order_ledger.orders.evolving.parts import with_line
 from order_ledger.orders.lines import Places
 from order_ledger.orders.money import PRICE_CUTS, Payment, Refund, Settlement
 from order_ledger.orders.order import Order
-from order_ledger.values import Amounts, Money, round_money
+from order_ledger.values import Amounts, money, round_money
 
 __all__ = ["CHANGES"]
 
@@ -119,9 +119,9 @@ def _dearer(order: Order, amount: Decimal) -> Order:
     tax = round_money(order.tax.amount * total / whole, order.currency) if whole else _ZERO
     return replace(
         order,
-        net=Money(total - tax, order.currency),
-        tax=Money(tax, order.currency),
-        total=Money(total, order.currency),
+        net=money(total - tax, order.currency),
+        tax=money(tax, order.currency),
+        total=money(total, order.currency),
     )
 
 

@@ -11,7 +11,7 @@ from order_ledger.orders.lines import Line, Places
 from order_ledger.orders.money import Settlement
 from order_ledger.orders.order import Order
 from order_ledger.orders.shipments import Return, Shipment
-from order_ledger.values import Money, Units
+from order_ledger.values import Units, money
 
 __all__ = ["given_back", "since_delivered", "with_line", "with_return", "with_shipment", "withdrawn"]
 
@@ -42,11 +42,12 @@ def with_return(order: Order, returned: Return) -> Order:
 
 
 def since_delivered(order: Order, entry: Entry[OrderEvent]) -> Order:
-    """The order with the time since when all of it is delivered, from which it completes by itself."""
-    delivered = order.state == "delivered"
-    if delivered == (order.delivered_since is not None):
+    """The order with the time since when all of it is delivered, from which it completes by itself. A completed order
+    keeps it: its completion may be taken back."""
+    state = order.state
+    if state == "completed" or (state == "delivered") == (order.delivered_since is not None):
         return order
-    return replace(order, delivered_since=entry.recorded_at if delivered else None)
+    return replace(order, delivered_since=entry.recorded_at if state == "delivered" else None)
 
 
 def withdrawn(order: Order, lines: tuple[Units, ...], entry: Entry[OrderEvent]) -> Order:
@@ -82,7 +83,7 @@ def given_back(order: Order, lines: tuple[Units, ...], entry: Entry[OrderEvent])
 def _cheaper(order: Order, worth: Worth) -> Order:
     return replace(
         order,
-        net=Money(max(order.net.amount - worth.net.amount, _ZERO), order.net.currency),
-        tax=Money(max(order.tax.amount - worth.tax.amount, _ZERO), order.tax.currency),
-        total=Money(max(order.total.amount - worth.gross.amount, _ZERO), order.total.currency),
+        net=money(max(order.net.amount - worth.net.amount, _ZERO), order.net.currency),
+        tax=money(max(order.tax.amount - worth.tax.amount, _ZERO), order.tax.currency),
+        total=money(max(order.total.amount - worth.gross.amount, _ZERO), order.total.currency),
     )
