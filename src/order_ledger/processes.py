@@ -4,6 +4,7 @@ The supervisor holds one end of a pipe, its lifeline, and every child the other.
 it by `kill -9`, the kernel closes its end, and that is what a child that called `exit_with_parent` waits for.
 """
 
+import math
 import os
 import selectors
 import signal
@@ -31,6 +32,8 @@ class Child:
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     """What it finds in its environment beside ours."""
+    once: bool = False
+    """It has an end: when it ended well, it is not started again."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class Patience:
 def supervise(
     children: Sequence[Child], *, output: TextIO | None = None, patience: Patience = Patience()
 ) -> signal.Signals:
-    """Keep the children running until SIGINT or SIGTERM comes, stop them all, and say which signal it was.
+    """Keep the children running until SIGINT or SIGTERM comes, stop them all, and say which signal it was. One that is
+    to run once is let go when it ended well.
 
     Their output is printed line by line, as `name | text`. A second signal cuts the grace short. Only the main thread
     of a process can do this, because signals go there.
@@ -193,7 +197,10 @@ class _Supervisor:
         if status is not None:
             self._end_group(running)
             self._put_away(running)
-            self._pause(running, _how_it_ended(status), ran_s=now - running.started_at)
+            if running.child.once and status == 0:
+                running.start_at = math.inf
+            else:
+                self._pause(running, _how_it_ended(status), ran_s=now - running.started_at)
 
     def _start(self, running: _Running) -> None:
         lifeline = f"{self._lifeline_child}:{_identity(self._lifeline_child)}"

@@ -16,7 +16,7 @@ import pytest
 SUPERVISOR = """
 import json, sys
 from order_ledger.processes import Child, Patience, supervise
-children = [Child(name, command) for name, command in json.loads(sys.argv[1])]
+children = [Child(name, command, once=name == "once") for name, command in json.loads(sys.argv[1])]
 with open(sys.argv[2], "w") as output:
     signal = supervise(children, output=output, patience=Patience(0.1, 0.4, 2.0, float(sys.argv[3])))
 print("stopped by", signal.name)
@@ -150,6 +150,16 @@ def test_one_that_was_killed_is_started_again(supervisor: Supervisor) -> None:
     os.kill(supervisor.pids("steady")[0], signal.SIGKILL)
     eventually(lambda: len(supervisor.pids("steady")) == 2)
     assert "steady | was ended by SIGKILL" in supervisor.output
+
+
+def test_one_that_is_to_run_once_is_let_go_when_it_ended_well(supervisor: Supervisor, tmp_path: Path) -> None:
+    tried = tmp_path / "tried"
+    once = (
+        f"import pathlib, sys; at = pathlib.Path({str(tried)!r}); again = at.exists(); at.touch(); sys.exit(not again)"
+    )
+    supervisor.start(("once", once), ("short", "pass"))
+    eventually(lambda: supervisor.output.count("short | ended with 0") >= 4)
+    assert re.findall(r"once +\| (.*)", supervisor.output) == ["ended with 1; starting it again in 0.1 s"]
 
 
 def test_a_command_that_is_not_there_is_said_and_tried_again(supervisor: Supervisor, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ refused or failed, with one line on stderr that says why, and 2 when it was call
 """
 
 import importlib
+import inspect
 import sys
 from importlib.metadata import version as installed_version
 from typing import Annotated, Any
@@ -53,10 +54,20 @@ class _Commands(TyperGroup):
         if isinstance(found, typer.Typer):
             group = get_group(found)
             group.name = cmd_name
+            for command in group.commands.values():
+                command.help = _unwrapped(command.help)
             return group
         alone = typer.Typer(add_completion=False)
         alone.command(cmd_name)(found)
-        return get_command(alone)
+        command = get_command(alone)
+        command.help = _unwrapped(command.help)
+        return command
+
+
+def _unwrapped(text: str | None) -> str:
+    """A docstring for a terminal of any width: its lines are broken for readers of the code."""
+    paragraphs = inspect.cleandoc(text or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 app = typer.Typer(

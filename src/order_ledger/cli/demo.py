@@ -1,11 +1,13 @@
 """`demo`: a seller, its items, its people and a few orders, made through the door like anything else."""
 
 import json
+import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 import httpx2
+import typer
 
 from order_ledger.accounts import Tokens
 from order_ledger.administration import Administration
@@ -17,6 +19,8 @@ from order_ledger.parties.commands import GrantableRole, RegisterOrganisation
 from order_ledger.postgres import server_for
 from order_ledger.settings import Settings
 from order_ledger.values import Contact
+
+_PAUSE_SECONDS = 0.1
 
 SELLER = {
     "code": "DEMO",
@@ -105,7 +109,15 @@ MADE: tuple[tuple[str, str, dict[str, Any]], ...] = (
 """What happens to the first order; each later order gets a few steps less."""
 
 
-def demo(as_json: AsJson = False) -> None:
+def is_there(journal: Journal) -> bool:
+    """Whether the demo was filled in."""
+    return any(each.code == SELLER["code"] for each in Administration(journal).organisations())
+
+
+def demo(
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the door to open.", min=0)] = 0,
+    as_json: AsJson = False,
+) -> None:
     """Fill the running ledger with a seller, an item, people in every role, and orders in several states.
 
     It may be run once. The people log in with the tokens that `order-ledger accounts token` gives.
@@ -114,13 +126,12 @@ def demo(as_json: AsJson = False) -> None:
     with server_for(settings) as url:
         migrate(url)
         with Journal(url, master_key(settings.home, settings.secret_master_key)) as journal:
-            administration = Administration(journal)
-            if any(each.code == SELLER["code"] for each in administration.organisations()):
+            if is_there(journal):
                 raise Failed("The demo is here already.")
             host = f"[{settings.host}]" if ":" in settings.host else settings.host
             with httpx2.Client(base_url=f"http://{host}:{settings.port}", timeout=30) as http:
-                _await_door(http)
-                orders = _fill(administration, Tokens(journal.master.derive(b"tokens")), http)
+                _await_door(http, wait)
+                orders = _fill(Administration(journal), Tokens(journal.master.derive(b"tokens")), http)
     if as_json:
         answer_json({"orders": orders})
         return
@@ -162,8 +173,14 @@ def _fill(administration: Administration, tokens: Tokens, http: httpx2.Client) -
     return orders
 
 
-def _await_door(http: httpx2.Client) -> None:
-    try:
-        http.get("/healthz")
-    except httpx2.TransportError:
-        raise Failed(f"No door answers at {http.base_url}. Start it: order-ledger up") from None
+def _await_door(http: httpx2.Client, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            http.get("/healthz")
+        except httpx2.TransportError:
+            if time.monotonic() >= deadline:
+                raise Failed(f"No door answers at {http.base_url}. Start it: order-ledger up") from None
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return

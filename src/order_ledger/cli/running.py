@@ -10,6 +10,7 @@ from rich.panel import Panel
 
 from order_ledger.administration import EVERY_ROLE, Administration
 from order_ledger.api.listening import listen
+from order_ledger.cli import demo
 from order_ledger.following import projections
 from order_ledger.journal.journal import Journal
 from order_ledger.journal.migrations import migrate
@@ -28,6 +29,9 @@ console = Console()
 def up(
     workers: Annotated[int | None, typer.Option(help="Processes that answer at the door.", min=1, max=64)] = None,
     port: Annotated[int | None, typer.Option(help="The port the door listens on.", min=0, max=65535)] = None,
+    with_demo: Annotated[
+        bool, typer.Option("--demo", help="Fill it with the demo, as `order-ledger demo` does, if it is not there.")
+    ] = False,
 ) -> None:
     """Run the whole ledger: the database if none is given, the door, and every projection and policy a process.
 
@@ -39,7 +43,9 @@ def up(
     with server_for(settings) as url:
         migrate(url)
         _begin_policies(url)
-        _first_account(settings, url)
+        with Journal(url, master_key(settings.home, settings.secret_master_key)) as journal:
+            _first_account(journal)
+            fill = with_demo and not demo.is_there(journal)
         listening = listen(settings)
         host, chosen = listening.getsockname()[:2]
         at = f"http://[{host}]:{chosen}" if ":" in host else f"http://{host}:{chosen}"
@@ -54,6 +60,8 @@ def up(
             *(Child(name, (*command, "follow", name), environment) for name in projections.names()),
             *(Child(name, (*command, "policy", name), environment) for name in policies.names()),
         ]
+        if fill:
+            children.append(Child("demo", (*command, "demo", "--wait", "60"), environment, once=True))
         supervise(children)
 
 
@@ -78,15 +86,14 @@ def _begin_policies(url: str) -> None:
             begin(connection, name)
 
 
-def _first_account(settings: Settings, url: str) -> None:
+def _first_account(journal: Journal) -> None:
     """Where nobody can log in yet, one account that holds every role; its password is shown this once."""
-    with Journal(url, master_key(settings.home, settings.secret_master_key)) as journal:
-        administration = Administration(journal)
-        if administration.accounts():
-            return
-        _, password = administration.add_person(
-            FIRST_LOGIN, Contact(name="Administrator"), [(role, None) for role in EVERY_ROLE]
-        )
+    administration = Administration(journal)
+    if administration.accounts():
+        return
+    _, password = administration.add_person(
+        FIRST_LOGIN, Contact(name="Administrator"), [(role, None) for role in EVERY_ROLE]
+    )
     console.print(
         Panel(
             f"login     [bold]{FIRST_LOGIN}[/bold]\npassword  [bold]{password}[/bold]\n\n"
