@@ -178,6 +178,11 @@ def test_help_says_what_a_command_does(command: tuple[str, ...], saying: str) ->
     assert saying in " ".join(ran.out.split())
 
 
+def test_help_is_as_wide_as_the_terminal() -> None:
+    assert "a time that the files do not give stays unknown" in Ran(None, "import", "olist", "--help").out
+    assert "the door, and every projection and policy a process" in Ran(None, "up", "--help").out
+
+
 def test_version() -> None:
     ran = Ran(None, "--version")
     assert (ran.code, ran.out.strip()) == (0, "0.1.0")
