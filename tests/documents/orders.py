@@ -16,6 +16,7 @@ from order_ledger.documents.opened import Document
 from order_ledger.orders.commands import (
     Cancel,
     Confirm,
+    FindShortage,
     GrantRefund,
     IssueCreditNote,
     IssueInvoice,
@@ -23,15 +24,31 @@ from order_ledger.orders.commands import (
     RecordPayment,
     ReportProblem,
     ResolveProblem,
+    ResolveShortage,
     Ship,
+    ShortageChoice,
 )
 from order_ledger.orders.decisions import credits_due, invoice_due
-from order_ledger.orders.events import Buyer, CreditNoteIssued, InvoiceIssued, OrderLine, ReceiptIssued
+from order_ledger.orders.events import Buyer, Consent, CreditNoteIssued, InvoiceIssued, OrderLine, ReceiptIssued
 from order_ledger.orders.order import Order
 from order_ledger.parties.organisation import RegisteredOrganisation
 from order_ledger.refusals import Refused
-from order_ledger.values import Contact, Terms, Units, money
-from tests.examples import BERLIN, CONTACT, HAMBURG, OWNER, SERVICE, TODAY, VIENNA, line, placed, seller, uuid
+from order_ledger.values import Contact, Terms, Units, money, round_money
+from tests.examples import (
+    BERLIN,
+    CONTACT,
+    HAMBURG,
+    LEDGER,
+    NOW,
+    OWNER,
+    SERVICE,
+    TODAY,
+    VIENNA,
+    line,
+    placed,
+    seller,
+    uuid,
+)
 from tests.orders.streams import given
 from tests.scenario import History
 
@@ -80,6 +97,7 @@ class Dealing:
         self.made = 0
         self.issued = 0
         taxes = random.choice((DOMESTIC, DOMESTIC, DOMESTIC, UNION, EXPORT, REVERSE, OUTSIDE))
+        self.is_domestic = taxes is DOMESTIC
         self.seller = SMALL_SELLER if taxes is OUTSIDE else seller()
         self.buyer = FIRM if taxes in (UNION, REVERSE) else Buyer(CONTACT, random.choice((BERLIN, HAMBURG)))
         self.currency = random.choice(("EUR", "EUR", "USD", "JPY"))
@@ -136,6 +154,10 @@ class Dealing:
         self.ask(Confirm(), by=OWNER)
         if self.history.state.terms.pay == "prepaid" or random.random() < 0.5:
             self.pay(self.history.state.total.amount)
+        elif random.random() < 0.3:
+            self.pay(round_money(self.history.state.total.amount / 3, self.currency))
+        if random.random() < 0.3:
+            self.be_short()
         if random.random() < 0.2:
             self.ask(Cancel(lines=self.some(lambda one: one.rest), reason_code="out_of_stock"), by=OWNER)
         for _ in range(random.randint(1, 3)):
@@ -151,6 +173,16 @@ class Dealing:
             url = f"https://www.dhl.com/{number}"
             ship = Ship(lines=parts, carrier="dhl", tracking_number=number, tracking_url=url, shipment=self.an_id())
             self.ask(ship, by=OWNER)
+
+    def be_short(self) -> None:
+        """Some units are not to be had: something else comes for them, or nothing."""
+        if short := self.some(lambda one: one.rest):
+            self.ask(FindShortage(lines=short), by=LEDGER)
+            # What is listed is priced in euros, and taxed as at home.
+            listed = self.is_domestic and self.currency == "EUR"
+            how: Any = self.random.choice(("remove", "substitute")) if listed else "remove"
+            choices = tuple(ShortageChoice(one.line, one.quantity, how, sku="GASKET") for one in short)
+            self.ask(ResolveShortage(shortage=1, outcomes=choices, consent=Consent("phone", NOW)), by=SERVICE)
 
     def pay(self, amount: Decimal) -> None:
         if amount > 0:

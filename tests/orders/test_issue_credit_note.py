@@ -26,6 +26,7 @@ from order_ledger.values import Address, Units
 from tests.examples import (
     AT_CONFIRMATION,
     BERLIN,
+    BOOK_PLACED,
     BUYER,
     CAME_BACK,
     CONFIRMED,
@@ -163,6 +164,36 @@ def test_after_goodwill_no_more_than_is_left() -> None:
     history = history.when(credit()).happens()
     refunded = history.when(ResolveProblem(problem=1, how="refund"), by=SERVICE).happens()
     assert credited(refunded, credit(2, refund=2)).gross_total == eur("1.00")
+
+
+def test_what_goodwill_took_off_a_line_that_goes_is_credited_on_the_others() -> None:
+    order = placed(line(1, "BOOK", 3), line(2, "VALVE", 1), terms=AT_CONFIRMATION)
+    goodwill = GrantRefund(basis="goodwill", amount=eur("3.10"), reason_code="late")
+    cancel = Cancel(lines=(Units(1, 3),), reason_code="cannot_make")
+    history = after(order, CONFIRMED, paid("31.00"), commands=(issue(shipment=None), goodwill, credit()))
+    note = credited(after(*history.events, commands=(cancel,)), credit(2, refund=2))
+    assert [(one.order_line, one.gross) for one in note.lines] == [(1, eur("18.90")), (2, eur("2.10"))]
+
+
+def test_what_goodwill_took_off_an_invoice_whose_units_go_is_credited_on_the_next() -> None:
+    second = shipped((1, 2), shipment=SECOND_SHIPMENT, number="2")
+    goodwill = GrantRefund(basis="goodwill", amount=eur("8.00"), reason_code="quality")
+    both = (issue(), issue(2, shipment=SECOND_SHIPMENT), goodwill, credit(), credit(2, invoice=2))
+    begun = after(BOOK_PLACED, CONFIRMED, paid("21.00"), shipped((1, 1)), second, LOST, commands=both)
+    refunded = begun.when(ResolveProblem(problem=1, how="refund"), by=SERVICE).happens()
+    assert credits_due(refunded.state) == (("ACME-INV-2026-000002", 2),)
+    assert credited(refunded, credit(3, refund=2, invoice=2)).gross_total == eur("7.00")
+
+
+def test_what_is_credited_of_an_invoice_or_will_be_pays_the_next() -> None:
+    """Before the credit note and after it alike."""
+    second = shipped((1, 2), shipment=SECOND_SHIPMENT, number="2")
+    refund = ResolveProblem(problem=1, how="refund")
+    refunded = after(BOOK_PLACED, CONFIRMED, paid("21.00"), shipped((1, 1)), LOST, commands=(issue(), refund))
+    for history in (refunded, refunded.when(credit()).happens()):
+        (invoice,) = given(*history.events, second).when(issue(2, shipment=SECOND_SHIPMENT)).events
+        assert isinstance(invoice, InvoiceIssued)
+        assert (invoice.prepaid, invoice.due) == (eur("14.00"), eur("0.00"))
 
 
 def test_less_granted_less_credited() -> None:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from order_ledger.audit.documents import examine
 from order_ledger.entries import By, Entry, Event
 from order_ledger.orders import commands as asked
 from order_ledger.orders.commands import OrderCommand
@@ -367,7 +368,12 @@ def live(dice: random.Random, steps: int) -> list[Entry[Any]]:
                 asking += [(LEDGER, document) for document in documents(order, len(entries))]
         check(order, [entry.event for entry in entries])
     assert fold(entries) == order
+    assert {finding.code for finding in examine([entries]).findings} <= NOT_DRAWN_HERE
     return entries
+
+
+NOT_DRAWN_HERE = {"receipt_missing", "number_missing", "number_wrong", "day_goes_back"}
+"""What `documents` leaves to others: receipts, numbers without a gap, and days."""
 
 
 def decided_again(order: Order, command: OrderCommand, by: By, step: int) -> None:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from order_ledger.orders.commands import ResolveReturn
+from order_ledger.orders.commands import GrantRefund, ResolveReturn
 from order_ledger.orders.decisions import exchange_order
 from order_ledger.orders.events import (
     CountedLine,
@@ -32,6 +32,7 @@ from tests.examples import (
     EXCHANGE_ID,
     HAMBURG,
     ON_ITS_WAY_BACK,
+    REFUND_PAYMENT,
     RMA,
     SELLER,
     SERVICE,
@@ -85,6 +86,20 @@ def test_refunded() -> None:
     history.then(resolved(refund=1), refund("7.00", BOOK)).comes_to(
         return_="resolved", refund_owed=Decimal("7.00"), total=eur("14.00"), state="delivered"
     )
+
+
+def test_what_was_paid_too_much_makes_nothing_dearer() -> None:
+    twice = (*PAID, paid("21.00", payment=REFUND_PAYMENT, reference="2"))
+    history = given(*twice).when(resolve(), by=SERVICE).happens()
+    history.comes_to(total=eur("14.00"), refund_owed=Decimal("7.00"), payment="overpaid")
+    overpaid = GrantRefund(basis="cancellation", amount=eur("21.00"))
+    history.when(overpaid, by=SERVICE).happens().comes_to(total=eur("14.00"), refund_owed=Decimal("28.00"))
+
+
+def test_charges_of_an_overpaid_order_go_off_what_it_costs() -> None:
+    order = placed(line(1, "BOOK", 3), line(2, "FREIGHT"))
+    history = given(order, *CAME_BACK[1:], paid("50.00")).when(resolve(refund_charges=True), by=SERVICE).happens()
+    history.comes_to(total=eur("14.00"), refund_owed=Decimal("12.95"))
 
 
 def test_nothing_is_refunded_that_was_not_paid() -> None:

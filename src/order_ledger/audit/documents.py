@@ -20,6 +20,7 @@ from order_ledger.journal.codec import Codec
 from order_ledger.orders.decisions import credits_due, invoice_due
 from order_ledger.orders.events import CreditNoteIssued, InvoiceIssued, ReceiptIssued
 from order_ledger.orders.evolving import fold
+from order_ledger.orders.money import PRICE_CUTS
 from order_ledger.orders.order import Order
 
 __all__ = ["Finding", "Report", "Series", "examine", "read_orders"]
@@ -158,6 +159,7 @@ def _of_order(order: Order, issued: list[Document]) -> Iterator[Finding]:
     yield from _receipts(order, receipts)
     yield from _invoices(order, invoices)
     yield from _credit_notes(order, invoices, notes)
+    yield from _balance(order, invoices, notes)
     for invoice in invoices:
         yield from _sums(order, invoice)
     for note in notes:
@@ -205,15 +207,21 @@ def _invoices(order: Order, invoices: list[InvoiceIssued]) -> Iterator[Finding]:
         if found != expected:
             what = f"The invoices do not come to what the units of line {number} are worth."
             yield _finding(order, "invoiced_wrong", what, expected=expected, found=found)
-    prepaid = sum((invoice.prepaid.amount for invoice in invoices), _ZERO)
     captured = sum((payment.amount for payment in order.payments if payment.kind == "captured"), _ZERO)
-    if prepaid > captured:
+    used = _ZERO
+    for issued in order.invoices.values():
+        used += min(issued.prepaid, issued.gross - issued.gross_credited)
+        if issued.prepaid > issued.gross:
+            what = "The invoice says that more was paid in advance than it comes to."
+            yield _finding(order, "prepaid_wrong", what, issued.number, issued.gross, issued.prepaid)
+    if used > captured:
         what = "The invoices say that more was paid in advance than was captured."
-        yield _finding(order, "prepaid_wrong", what, expected=captured, found=prepaid)
+        yield _finding(order, "prepaid_wrong", what, expected=captured, found=used)
 
 
 def _credit_notes(order: Order, invoices: list[InvoiceIssued], notes: list[CreditNoteIssued]) -> Iterator[Finding]:
-    """All that is owed, never more than the invoice, and of a refund never more than was granted."""
+    """All that is owed, never more than the invoice, and of a refund never more than was granted, or than the units are
+    worth that it was granted for: with a substitute for them, or where they were not paid whole, less goes back."""
     for invoice, refund in credits_due(order):
         what = f"Of {invoice} something is to be credited" + (f" for refund {refund}." if refund is not None else ".")
         expected = order.refunds[refund].amount if refund is not None else None
@@ -231,13 +239,29 @@ def _credit_notes(order: Order, invoices: list[InvoiceIssued], notes: list[Credi
             yield _finding(order, "credited_more_than_invoiced", what, number, gross.get(number, _ZERO), found)
     for refund, found in granted.items():
         known = order.refunds.get(refund)
-        if known is None or found > known.amount:
+        worth = sum((line.gross.amount for line in known.lines), _ZERO) if known is not None else _ZERO
+        expected = max(known.amount, worth) if known is not None else _ZERO
+        if found > expected:
             what = f"More was credited for refund {refund} than was granted."
-            amount = known.amount if known is not None else _ZERO
-            yield _finding(order, "credited_more_than_granted", what, expected=amount, found=found)
+            yield _finding(order, "credited_more_than_granted", what, expected=expected, found=found)
     if order.refunded > order.granted:
         what = "More was paid back than was granted."
         yield _finding(order, "refunded_more_than_granted", what, expected=order.granted, found=order.refunded)
+
+
+def _balance(order: Order, invoices: list[InvoiceIssued], notes: list[CreditNoteIssued]) -> Iterator[Finding]:
+    """Once all is invoiced, and credited what is owed: invoices less credit notes are what is to be paid, which is what
+    the order costs, less compensation and goodwill."""
+    whole = all(line.invoiced >= line.ordered.quantity - line.withdrawn for line in order.lines.values())
+    if not invoices or not whole or credits_due(order):
+        return
+    cut = sum((refund.amount for refund in order.refunds.values() if refund.basis in PRICE_CUTS), _ZERO)
+    expected = max(order.costs - cut, _ZERO)
+    found = sum((invoice.gross_total.amount for invoice in invoices), _ZERO)
+    found -= sum((note.gross_total.amount for note in notes), _ZERO)
+    if found != expected:
+        what = "Invoices less credit notes do not come to what is to be paid."
+        yield _finding(order, "balance_wrong", what, expected=expected, found=found)
 
 
 def _sums(order: Order, document: InvoiceIssued | CreditNoteIssued) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """Credit notes: what of an invoice is no longer to be paid; EN 16931 terms in brackets."""
 
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from order_ledger.amounts import Worth, part_of, split
@@ -8,7 +9,6 @@ from order_ledger.orders.decisions.documents import (
     Billed,
     body_of,
     buyer_incomplete,
-    gross_invoiced,
     history_order,
     seller_incomplete,
 )
@@ -19,7 +19,7 @@ from order_ledger.orders.money import PRICE_CUTS, Invoice, Settlement
 from order_ledger.orders.order import Order
 from order_ledger.values import Money, money
 
-__all__ = ["ISSUE_CREDIT_NOTE", "credits_due"]
+__all__ = ["ISSUE_CREDIT_NOTE", "credits_due", "still_to_credit"]
 
 
 def credits_due(order: Order) -> tuple[tuple[str, int | None], ...]:
@@ -31,36 +31,79 @@ def credits_due(order: Order) -> tuple[tuple[str, int | None], ...]:
     return tuple(found)
 
 
+def still_to_credit(order: Order, invoice: Invoice) -> Decimal:
+    """What of an invoice is to be credited and is not yet."""
+    refunds: list[int | None] = [*order.refunds, None]
+    lines = (line for refund in refunds for line in _credited_lines(order, invoice, refund))
+    return sum((worth.gross.amount for _, _, worth in lines), ZERO)
+
+
 def _credited_lines(order: Order, invoice: Invoice, refund: int | None) -> tuple[Billed, ...]:
     """Line, quantity and worth that are to be credited to this invoice for this refund."""
-    if refund is not None and refund in invoice.refunds:
-        return ()
     settlements = [known for known in order.settlements if known.refund == refund]
-    if settlements:
-        return _units_credited(order, invoice, settlements)
-    return _spread(order, invoice, refund) if refund is not None else ()
+    if refund is None:
+        settlements = [known for known in settlements if invoice.number not in known.credited]
+        return _units_credited(order, invoice, settlements, ZERO)
+    if refund in invoice.refunds:
+        return ()
+    if not settlements:
+        return _spread(order, invoice, refund)
+    return _units_credited(order, invoice, settlements, _lacking_elsewhere(order, invoice, refund, settlements))
 
 
-def _units_credited(order: Order, invoice: Invoice, settlements: list[Settlement]) -> tuple[Billed, ...]:
-    """Of the units settled those that this invoice covers; never more than is left of its lines."""
-    left = {line.line: line.worth.gross.amount - invoice.credited.get(line.line, ZERO) for line in invoice.lines}
-    found = []
+def _units_credited(
+    order: Order, invoice: Invoice, settlements: list[Settlement], elsewhere: Decimal
+) -> tuple[Billed, ...]:
+    """Of the units settled those that this invoice covers, and what other invoices lack; never more than is left of it.
+
+    What a price cut took off their line already is credited on the other lines: the cut was for what is left, too.
+    """
+    left, lacking = _left_of(invoice), elsewhere
+    found: list[Billed] = []
+    for number, count, worth in _units_covered(order, invoice, settlements):
+        if worth.gross.amount > left[number]:
+            lacking += worth.gross.amount - left[number]
+            worth = _only(worth, left[number])
+        if worth.gross.amount > 0:
+            left[number] -= worth.gross.amount
+            found.append((number, count, worth))
+    return (*found, *_over_all_lines(order, invoice, lacking, left))
+
+
+def _units_covered(order: Order, invoice: Invoice, settlements: list[Settlement]) -> Iterator[Billed]:
+    """Of the units settled those that this invoice covers, and what they are to be credited at."""
     for settlement in settlements:
-        if invoice.number in settlement.credited:
-            continue
         for settled in settlement.parts:
             for invoiced in invoice.lines:
                 start = max(settled.start, invoiced.start)
                 count = min(settled.start + settled.count, invoiced.start + invoiced.count) - start
-                if settled.line != invoiced.line or count <= 0:
-                    continue
-                worth = _worth_settled(order, settlement, settled, start, count)
-                if worth.gross.amount > left[settled.line]:
-                    worth = _only(worth, left[settled.line])
-                if worth.gross.amount > 0:
-                    left[settled.line] -= worth.gross.amount
-                    found.append((settled.line, count, worth))
-    return tuple(found)
+                if settled.line == invoiced.line and count > 0:
+                    yield settled.line, count, _worth_settled(order, settlement, settled, start, count)
+
+
+def _lacking_elsewhere(order: Order, invoice: Invoice, refund: int, settlements: list[Settlement]) -> Decimal:
+    """What comes to this invoice of a refund whose units are on others, of which price cuts left too little. The oldest
+    one that has room takes it."""
+    lacking, room = ZERO, dict[str, Decimal]()
+    for other in order.invoices.values():
+        worth = sum((each.gross.amount for _, _, each in _units_covered(order, other, settlements)), ZERO)
+        if refund in other.refunds:
+            lacking += worth - other.refunds[refund]
+        else:
+            left = sum(_left_of(other).values(), ZERO)
+            lacking += max(worth - left, ZERO)
+            room[other.number] = max(left - worth, ZERO)
+    for number, free in room.items():
+        taken = min(max(lacking, ZERO), free)
+        if number == invoice.number:
+            return taken
+        lacking -= taken
+    return ZERO
+
+
+def _left_of(invoice: Invoice) -> dict[int, Decimal]:
+    """What of each line was not credited yet."""
+    return {line.line: line.worth.gross.amount - invoice.credited.get(line.line, ZERO) for line in invoice.lines}
 
 
 def _worth_settled(order: Order, settlement: Settlement, settled: Places, start: int, count: int) -> Worth:
@@ -87,12 +130,16 @@ def _spread(order: Order, invoice: Invoice, number: int) -> tuple[Billed, ...]:
         return ()
     whole = refund.amount if refund.basis in PRICE_CUTS else refund.extra
     elsewhere = sum((known.refunds.get(number, ZERO) for known in order.invoices.values()), ZERO)
-    credited = [money_of(order, invoice.credited.get(line.line, ZERO)) for line in invoice.lines]
-    left = gross_invoiced(invoice.lines) - sum((money.amount for money in credited), ZERO)
-    amount = min(whole - elsewhere, left)
+    return _over_all_lines(order, invoice, whole - elsewhere, _left_of(invoice))
+
+
+def _over_all_lines(order: Order, invoice: Invoice, amount: Decimal, left: Mapping[int, Decimal]) -> tuple[Billed, ...]:
+    """So much of the invoice, spread over its lines as far as they are left."""
+    amount = min(amount, sum(left.values(), ZERO))
     if amount <= 0:
         return ()
-    pieces = split(money_of(order, amount), [line.worth for line in invoice.lines], credited)
+    gone = [money_of(order, line.worth.gross.amount - left[line.line]) for line in invoice.lines]
+    pieces = split(money_of(order, amount), [line.worth for line in invoice.lines], gone)
     return tuple(
         (line.line, line.count, piece)
         for line, piece in zip(invoice.lines, pieces, strict=True)

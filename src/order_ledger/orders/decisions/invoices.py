@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from order_ledger.orders.commands import IssueInvoice
+from order_ledger.orders.decisions.credit_notes import still_to_credit
 from order_ledger.orders.decisions.documents import (
     body_of,
     buyer_incomplete,
@@ -25,7 +26,7 @@ from order_ledger.orders.decisions.rules import (
     unknown_shipment,
 )
 from order_ledger.orders.events import Buyer, InvoiceIssued, OrderEvent
-from order_ledger.orders.money import InvoicedLine
+from order_ledger.orders.money import Invoice, InvoicedLine
 from order_ledger.orders.order import Order
 from order_ledger.values import round_money
 
@@ -115,11 +116,16 @@ def _tax_blocked(order: Order, lines: Iterable[InvoicedLine], buyer: Buyer, cont
 
 
 def _prepaid(order: Order, gross: Decimal) -> Decimal:
-    """What was captured, and neither used by an earlier invoice nor granted back for what was never invoiced."""
-    used = sum((invoice.prepaid for invoice in order.invoices.values()), ZERO)
-    credited = sum((invoice.gross_credited for invoice in order.invoices.values()), ZERO)
-    left = order.captured - used - max(order.granted - credited, ZERO)
+    """What was captured, is not to be paid back, and is not used by an earlier invoice. What of that one is credited,
+    or will be, is free for this one."""
+    used = sum((_used_by(order, invoice) for invoice in order.invoices.values()), ZERO)
+    left = order.captured - order.granted - used
     return round_money(max(min(left, gross), ZERO), order.currency)
+
+
+def _used_by(order: Order, invoice: Invoice) -> Decimal:
+    still_to_pay = invoice.gross - invoice.gross_credited - still_to_credit(order, invoice)
+    return max(min(invoice.prepaid, still_to_pay), ZERO)
 
 
 def _invoice(order: Order, command: IssueInvoice, context: Context) -> tuple[OrderEvent, ...]:

@@ -1,6 +1,7 @@
 """What was paid, what shall go back, and what went back."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Container, Iterable
 from decimal import Decimal
 from typing import assert_never
 from uuid import UUID
@@ -19,6 +20,8 @@ from order_ledger.values import Amounts, money, round_money
 __all__ = ["CHANGES"]
 
 _ZERO = Decimal(0)
+_LONGEST_DECISION = 2
+"""So many entries before a refund the units can have been settled that it is for."""
 
 
 def _paid(order: Order, event: PaymentRecorded, entry: Entry[OrderEvent]) -> Order:
@@ -84,10 +87,9 @@ def _granted(order: Order, event: RefundGranted, entry: Entry[OrderEvent]) -> Or
     order = replace(order, refunds={**order.refunds, event.refund: refund}, granted=order.granted + amount)
     if event.basis in PRICE_CUTS:
         return order
-    # Units that were settled just before by the same decision; it granted this refund for them.
-    recent = [known for known in order.settlements if known.refund is None and entry.version - known.version <= 2]
-    more = amount - before.due_back(before.costs)
-    if order.ended is None and (more > 0 or recent):
+    recent = _settled_with(order, event, entry.version)
+    more = _beyond_units(before, event, recent)
+    if order.ended is None:
         order = _dearer(order, -more)
     if order.history:
         return order
@@ -96,7 +98,7 @@ def _granted(order: Order, event: RefundGranted, entry: Entry[OrderEvent]) -> Or
         recent = [
             known
             for known in order.settlements
-            if known.refund is None and lines and lines <= {part.line for part in known.parts}
+            if known.refund is None and not known.credited and lines and lines <= {part.line for part in known.parts}
         ][:1]
     settled = {part.line for known in recent for part in known.parts}
     # What is named beside units that were settled goes now, as charges do.
@@ -112,8 +114,48 @@ def _granted(order: Order, event: RefundGranted, entry: Entry[OrderEvent]) -> Or
     return replace(order, settlements=(*kept, *attached))
 
 
+def _settled_with(order: Order, event: RefundGranted, version: int) -> list[Settlement]:
+    """The units that the same decision settled just before: it granted this refund for them, and names them."""
+    named: Counter[int] = Counter()
+    for units in event.lines:
+        named[units.line] += units.quantity
+    found = []
+    for known in reversed(order.settlements):
+        parts: Counter[int] = Counter()
+        for part in known.parts:
+            parts[part.line] += part.count
+        if known.refund is None and version - known.version <= _LONGEST_DECISION and parts <= named:
+            named -= parts
+            found.append(known)
+    return found[::-1]
+
+
+def _beyond_units(order: Order, event: RefundGranted, settled: Collection[Settlement]) -> Decimal:
+    """By how much the order gets cheaper, beyond the units that were settled with it; below zero where they go back at
+    less than they are worth. What goes back is less than what is named where less was paid, and more where too much
+    was."""
+    lines = {part.line for known in settled for part in known.parts}
+    charges = sum((named.gross.amount for named in event.lines if _is_charge(order, named, lines)), _ZERO)
+    if settled:
+        worth = sum((_worth_of(order, part) for known in settled for part in known.parts), _ZERO)
+        return charges + sum((named.gross.amount for named in event.lines if named.line in lines), _ZERO) - worth
+    amount = event.amount.amount
+    return min(amount, charges + max(amount - charges - order.due_back(order.costs), _ZERO))
+
+
+def _worth_of(order: Order, part: Places) -> Decimal:
+    return order.lines[part.line].worth_of(part.start, part.count).gross.amount
+
+
+def _is_charge(order: Order, named: Amounts, settled: Container[int]) -> bool:
+    line = order.lines.get(named.line)
+    return line is not None and not line.is_goods and named.line not in settled
+
+
 def _dearer(order: Order, amount: Decimal) -> Order:
     """The order costing so much more, or less, in proportion of net and tax."""
+    if amount == 0:
+        return order
     total = max(order.total.amount + amount, _ZERO)
     whole = order.total.amount
     tax = round_money(order.tax.amount * total / whole, order.currency) if whole else _ZERO
