@@ -4,6 +4,7 @@ from typing import Any
 
 from order_ledger.orders.commands import ResolveProblem
 from order_ledger.orders.events import (
+    LinesCancelled,
     OrderCancelled,
     OrderCompleted,
     ProblemReported,
@@ -81,6 +82,13 @@ def test_the_charges_go_with_the_last_of_the_goods() -> None:
     history.then(ProblemResolved(1, "refund", ONE), refund("12.95", BOOK, freight)).comes_to(
         state="cancelled", total=eur("0.00")
     )
+
+
+def test_the_charges_go_with_the_last_of_the_goods_where_nothing_was_paid() -> None:
+    order = placed(line(1, "BOOK"), line(2, "FREIGHT"))
+    history = given(order, CONFIRMED, shipped((1, 1)), LOST).when(resolve("refund"), by=SERVICE)
+    freight = LinesCancelled(lines=(Units(2, 1),), net=eur("0.00"), tax=eur("0.00"), total=eur("0.00"))
+    history.then(ProblemResolved(1, "refund", ONE), freight).comes_to(state="cancelled", total=eur("0.00"))
 
 
 def test_nothing_to_be_done() -> None:

@@ -9,6 +9,7 @@ from order_ledger.orders.events import (
     CountedLine,
     ExchangeItem,
     ExchangeOf,
+    LinesCancelled,
     OrderPlaced,
     PaymentRecorded,
     RefundGranted,
@@ -100,6 +101,14 @@ def test_charges_of_an_overpaid_order_go_off_what_it_costs() -> None:
     order = placed(line(1, "BOOK", 3), line(2, "FREIGHT"))
     history = given(order, *CAME_BACK[1:], paid("50.00")).when(resolve(refund_charges=True), by=SERVICE).happens()
     history.comes_to(total=eur("14.00"), refund_owed=Decimal("12.95"))
+
+
+def test_charges_that_were_not_paid_go_with_what_came_back() -> None:
+    order = placed(line(1, "BOOK", 3), line(2, "FREIGHT"))
+    history = given(order, *CAME_BACK[1:]).when(resolve(refund_charges=True), by=SERVICE).happens()
+    gone = LinesCancelled(lines=(Units(2, 1),), net=eur("11.77"), tax=eur("2.23"), total=eur("14.00"))
+    assert history.events[-1] == gone
+    history.comes_to(total=eur("14.00"), refund_owed=Decimal("0"))
 
 
 def test_nothing_is_refunded_that_was_not_paid() -> None:

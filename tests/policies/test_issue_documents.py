@@ -26,7 +26,7 @@ from order_ledger.parties.events import OrganisationChanged
 from order_ledger.policies.engine.cases import try_all_again
 from order_ledger.policies.engine.desk import Task
 from order_ledger.policies.engine.running import CannotAnswer
-from order_ledger.values import Address, Units, unsealed
+from order_ledger.values import Address, Amounts, Units, unsealed
 from tests.examples import (
     ADA,
     AT_CONFIRMATION,
@@ -58,8 +58,11 @@ LOST = ProblemReported(problem=1, kind="not_received", shipment=SHIPMENT, lines=
 GIVEN_BACK = (
     LOST,
     ProblemResolved(problem=1, how="refund", lines=(Units(1, 1),)),
-    RefundGranted(refund=1, basis="problem", refers_to="1", lines=(), amount=eur("7.00")),
-)
+    RefundGranted(
+        refund=1, basis="problem", refers_to="1", amount=eur("7.00"),
+        lines=(Amounts(1, 1, eur("5.88"), eur("1.12"), eur("7.00")),),
+    ),
+)  # fmt: skip
 
 
 def test_an_invoice_for_each_dispatch(shop: Shop) -> None:

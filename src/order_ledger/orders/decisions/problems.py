@@ -16,6 +16,7 @@ from order_ledger.orders.decisions.rules import (
     too_many,
     unknown_line,
     unknown_shipment,
+    without_charges,
     worth_given_back,
 )
 from order_ledger.orders.events import OrderEvent, ProblemReported, ProblemResolved
@@ -131,13 +132,14 @@ def _resolve(order: Order, command: ResolveProblem, context: Context) -> tuple[O
     if command.how != "refund":
         return (resolved,)
     gone = summed(lines)
-    if all(line.wanted <= gone.get(line.line, 0) for line in order.open_lines):
-        # With the last of the goods the charges go, too: what was to be brought was not.
-        gone = {**gone, **charges_left(order)}
-    worth = worth_given_back(order, gone)
+    # With the last of the goods the charges go, too: what was to be brought was not.
+    is_last = all(line.wanted <= gone.get(line.line, 0) for line in order.open_lines)
+    charges = charges_left(order) if is_last else {}
+    worth = worth_given_back(order, {**gone, **charges})
     costs = max(order.total.amount - gross_of(worth), ZERO)
     due = min(order.due_back(costs), gross_of(worth))
-    return (resolved, *grant(order, "problem", str(command.problem), worth, due))
+    granted = grant(order, "problem", str(command.problem), worth, due)
+    return (resolved, *(granted or without_charges(order, gone, charges)))
 
 
 def _already_resolved(order: Order, command: ResolveProblem) -> bool:

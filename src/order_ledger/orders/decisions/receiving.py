@@ -21,6 +21,7 @@ from order_ledger.orders.decisions.rules import (
     summed,
     too_many,
     unknown_shipment,
+    without_charges,
     worth_given_back,
 )
 from order_ledger.orders.events import OrderEvent, PaymentRecorded, RefundGranted, ReturnReceived, ReturnResolved
@@ -127,16 +128,23 @@ def _resolve(order: Order, command: ResolveReturn, context: Context) -> tuple[Or
         exchange_order=exchange_order,
         sent_back=command.sent_back,
     )
-    if exchange_order is None or not refunds or command.rma not in order.returns:
+    if not refunds:
+        return (resolved, *without_charges(order, back, _charges(order, command) if back else {}))
+    if exchange_order is None or command.rma not in order.returns:
         return (resolved, *refunds)
     return (resolved, *refunds, *_exchange(order, command, refunds[0], exchange_order, context))
+
+
+def _charges(order: Order, command: ResolveReturn) -> dict[int, int]:
+    """The charges that go back with it."""
+    return charges_left(order) if command.refund_charges else {}
 
 
 def _refund(order: Order, command: ResolveReturn, back: dict[int, int]) -> tuple[RefundGranted, ...]:
     """What goes back: the worth of the units (and of the charges), or less where so decided, as far as it was paid."""
     if not back:
         return ()
-    worth = worth_given_back(order, {**back, **charges_left(order)} if command.refund_charges else back)
+    worth = worth_given_back(order, {**back, **_charges(order, command)})
     if command.amount is not None and command.amount.amount < gross_of(worth):
         worth = scaled(worth, command.amount)
     asked = gross_of(worth) if command.amount is None else command.amount.amount

@@ -15,7 +15,7 @@ from order_ledger.amounts import Worth, split
 from order_ledger.entries import By, Role
 from order_ledger.items.item import Item
 from order_ledger.orders.commands import Command
-from order_ledger.orders.events import OrderEvent, RefundBasis, RefundGranted
+from order_ledger.orders.events import LinesCancelled, OrderEvent, RefundBasis, RefundGranted
 from order_ledger.orders.lines import Line
 from order_ledger.orders.order import Order
 from order_ledger.parties.organisation import RegisteredOrganisation
@@ -256,6 +256,23 @@ def charges_left(order: Order) -> dict[int, int]:
         for line in order.lines.values()
         if not line.is_goods and (left := line.wanted - line.refunded) > 0
     }
+
+
+def without_charges(order: Order, gone: Mapping[int, int], charges: Mapping[int, int]) -> tuple[LinesCancelled, ...]:
+    """That charges go with units that are given back, where no refund says so, since nothing was paid."""
+    if not charges:
+        return ()
+    worth = worth_given_back(order, {**gone, **charges})
+    net = max(order.net.amount - sum((line.net.amount for line in worth), ZERO), ZERO)
+    tax = max(order.tax.amount - sum((line.tax.amount for line in worth), ZERO), ZERO)
+    return (
+        LinesCancelled(
+            lines=tuple(Units(line, quantity) for line, quantity in charges.items()),
+            net=money_of(order, net),
+            tax=money_of(order, tax),
+            total=money_of(order, net + tax),
+        ),
+    )
 
 
 def charges_of(order: Order, gone: Mapping[int, int]) -> dict[int, int]:
