@@ -50,6 +50,7 @@ def test_the_invented_orders_hold_all_that_there_is() -> None:
     assert any(each.prepaid.amount > 0 for each in everything) and any(each.due_on is None for each in everything)
     assert any(each.refund is None for each in everything if isinstance(each, CreditNoteIssued))
     assert any(len(one.invoices) > 1 for one in dealt())
+    assert any(line.sku == "GASKET" for each in everything for line in each.lines), "a substitute"
     assert any(len(each.tax) > 1 for each in everything)
 
 
