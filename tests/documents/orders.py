@@ -156,7 +156,7 @@ class Dealing:
             self.pay(self.history.state.total.amount)
         elif random.random() < 0.3:
             self.pay(round_money(self.history.state.total.amount / 3, self.currency))
-        if random.random() < 0.3:
+        if random.random() < 0.4:
             self.be_short()
         if random.random() < 0.2:
             self.ask(Cancel(lines=self.some(lambda one: one.rest), reason_code="out_of_stock"), by=OWNER)
@@ -180,7 +180,7 @@ class Dealing:
             self.ask(FindShortage(lines=short), by=LEDGER)
             # What is listed is priced in euros, and taxed as at home.
             listed = self.is_domestic and self.currency == "EUR"
-            how: Any = self.random.choice(("remove", "substitute")) if listed else "remove"
+            how: Any = self.random.choice(("remove", "substitute", "substitute")) if listed else "remove"
             choices = tuple(ShortageChoice(one.line, one.quantity, how, sku="GASKET") for one in short)
             self.ask(ResolveShortage(shortage=1, outcomes=choices, consent=Consent("phone", NOW)), by=SERVICE)
 
