@@ -14,6 +14,7 @@ from msgspec import Struct
 from order_ledger.amounts import ToPrice, price_lines
 from order_ledger.documents.opened import Document
 from order_ledger.orders.commands import (
+    AllocateStock,
     Cancel,
     Confirm,
     FindShortage,
@@ -29,7 +30,15 @@ from order_ledger.orders.commands import (
     ShortageChoice,
 )
 from order_ledger.orders.decisions import credits_due, invoice_due
-from order_ledger.orders.events import Buyer, Consent, CreditNoteIssued, InvoiceIssued, OrderLine, ReceiptIssued
+from order_ledger.orders.events import (
+    Allocation,
+    Buyer,
+    Consent,
+    CreditNoteIssued,
+    InvoiceIssued,
+    OrderLine,
+    ReceiptIssued,
+)
 from order_ledger.orders.order import Order
 from order_ledger.parties.organisation import RegisteredOrganisation
 from order_ledger.refusals import Refused
@@ -183,6 +192,9 @@ class Dealing:
             how: Any = self.random.choice(("remove", "substitute", "substitute")) if listed else "remove"
             choices = tuple(ShortageChoice(one.line, one.quantity, how, sku="GASKET") for one in short)
             self.ask(ResolveShortage(shortage=1, outcomes=choices, consent=Consent("phone", NOW)), by=SERVICE)
+            for new in (one for one in self.history.state.lines.values() if one.ordered.sku == "GASKET"):
+                kept = (Allocation(new.line, new.wanted, self.an_id()),)
+                self.ask(AllocateStock(lines=kept), by=LEDGER)
 
     def pay(self, amount: Decimal) -> None:
         if amount > 0:
