@@ -57,4 +57,9 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:,.1f}"
-    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
+    return moment(value, "seconds") if isinstance(value, datetime) else str(value)
+
+
+def moment(at: datetime, precise_to: str = "auto") -> str:
+    """A time as it is written everywhere here: in ISO 8601, and where it is in UTC with a Z."""
+    return at.isoformat(timespec=precise_to).replace("+00:00", "Z")

@@ -18,7 +18,7 @@ from order_ledger.audit.opening import Opened, names_of, opened
 from order_ledger.audit.replay import Step, replay, summary
 from order_ledger.audit.searching import orders_called
 from order_ledger.audit.verify import verify
-from order_ledger.cli.answers import AsJson, Failed, answer_json, answer_rows, say
+from order_ledger.cli.answers import AsJson, Failed, answer_json, answer_rows, moment, say
 from order_ledger.cli.moments import AsOf, AsRecorded, time_of
 from order_ledger.entries import Entry
 from order_ledger.journal.codec import Codec, Unreadable
@@ -160,8 +160,9 @@ def _document(
 def _print(stream: UUID, steps: Sequence[Step], values: Mapping[int, Opened], names: Mapping[UUID, str]) -> None:
     last = steps[-1].order
     reference = f", reference {last.placed.reference}" if last.placed.reference else ""
+    entries = "1 entry" if last.version == 1 else f"{last.version} entries"
     console = Console()
-    console.print(Text(f"Order {last.number} ({stream}{reference}), {last.version} entries: {last.state}", "bold"))
+    console.print(Text(f"Order {last.number} ({stream}{reference}), {entries}: {last.state}", "bold"))
     for entry, order in steps:
         by = entry.by
         who = [by.role.replace("_", " ")]
@@ -177,8 +178,8 @@ def _print(stream: UUID, steps: Sequence[Step], values: Mapping[int, Opened], na
         table.add_column(style="dim", min_width=12)
         table.add_column(overflow="fold")
         table.add_row("     by", f"{', '.join(who)}, through {entry.through} ({entry.command.name})")
-        table.add_row("     happened", entry.at.isoformat() if entry.at is not None else "not known")
-        table.add_row("     recorded", entry.recorded_at.isoformat())
+        table.add_row("     happened", moment(entry.at) if entry.at is not None else "not known")
+        table.add_row("     recorded", moment(entry.recorded_at))
         value = values[entry.version]
         for name, text in (
             ("reason", " ".join(str(each) for each in (entry.reason_code, value.reason) if each)),
@@ -216,6 +217,6 @@ def _short(value: Any) -> str:
         case list() | tuple():
             return " | ".join(text for each in value if (text := _short(each)))
         case datetime():
-            return value.isoformat()
+            return moment(value)
         case _:
             return str(value)

@@ -273,7 +273,7 @@ def _refunds(by_basis: Mapping[str, Any], hours: Mapping[str, Hours]) -> Refunds
 
 def _waiting(figures: Figures, now: datetime) -> Waiting:
     by_role = [
-        Wait(role, each["state"], each["n"], each["median"], each["longest"], each["held"])
+        Wait(role, each["state"], each["n"], each["median"], each["longest"], float(each["held"]))
         for (_, role), states in figures.get("waiting", {}).items()
         for each in states
     ]
@@ -284,7 +284,7 @@ def _waiting(figures: Figures, now: datetime) -> Waiting:
             each["state"],
             datetime.fromisoformat(each["since"]),
             each["hours"],
-            each["held"],
+            float(each["held"]),
             tuple(each["turns"]),
         )
         for (_, order_id), each in figures.get("longest", {}).items()
