@@ -19,6 +19,7 @@ from order_ledger.orders.decisions import Context, credits_due, decide, invoice_
 from order_ledger.orders.events import (
     AddressChanged,
     ConcessionApproved,
+    CreditNoteIssued,
     DelayAccepted,
     DelayDeclined,
     DelayExpected,
@@ -111,6 +112,9 @@ def tasks(entry: Entry[Any], order: Any) -> Iterator[str]:
             yield from (_credit(*due) for due in credits_due(order) if due[1] == refund)
         case InvoiceIssued(number=number):
             yield from (_credit(*due) for due in credits_due(order) if due[0] == number)
+        case CreditNoteIssued(invoice=invoice):
+            # What it took may now be lacking for another refund, which is credited on the next invoice then.
+            yield from (_credit(*due) for due in credits_due(order) if due[0] != invoice.number)
         case (
             LinesCancelled()
             | OrderCancelled()
