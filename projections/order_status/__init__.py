@@ -97,7 +97,7 @@ def rows(status: OrderStatus) -> Rows:
     listed_at = order.placed_at or status.begun_at
     return {
         "orders": [_order_row(status, listed_at)],
-        "party": [(order.id, role, party, listed_at) for role, party in sorted(_parties(order))],
+        "party": [(order.id, role, party, listed_at) for role, party in _parties(order)],
         "term": [(order.id, term) for term in sorted(_terms(status))],
         "waiting": [(order.id, role, party, what) for role, party, what in sorted(set(turns(order, status.state)))],
     }
@@ -165,11 +165,14 @@ def _order_row(status: OrderStatus, listed_at: datetime) -> Row:
     )
 
 
-def _parties(order: Order) -> set[tuple[Role, UUID]]:
-    found: set[tuple[Role, UUID]] = {("consumer", order.consumer), ("ip_owner", order.seller.id)}
-    found.update(("manufacturer", maker) for maker in makers(order))
-    found.update(("warehouse", keeper) for keeper in keepers(order))
-    return found
+def _parties(order: Order) -> list[tuple[Role, UUID]]:
+    """Each once, in the order of the table's key."""
+    return [
+        ("consumer", order.consumer),
+        ("ip_owner", order.seller.id),
+        *(("manufacturer", maker) for maker in sorted(makers(order))),
+        *(("warehouse", keeper) for keeper in sorted(keepers(order))),
+    ]
 
 
 def _terms(status: OrderStatus) -> set[str]:

@@ -201,21 +201,29 @@ class Order(Struct, frozen=True, dict=True):
     @property
     def open_problems(self) -> tuple[Problem, ...]:
         """Problems that nothing was done about yet."""
+        if not self.problems:
+            return ()
         return tuple(problem for problem in self.problems.values() if problem.how is None)
 
     @property
     def open_returns(self) -> tuple[Return, ...]:
         """Returns that something is still to be done about."""
+        if not self.returns:
+            return ()
         return tuple(returned for returned in self.returns.values() if returned.is_open)
 
     @property
     def open_shortages(self) -> tuple[int, ...]:
         """Shortages found and not yet resolved."""
+        if not self.shortages:
+            return ()
         return tuple(number for number in self.shortages if any(self.short_in(number).values()))
 
     @property
     def open_questions(self) -> tuple[Note, ...]:
         """Questions that wait for a role."""
+        if not self.notes:
+            return ()
         return tuple(note for note in self.notes.values() if note.for_role is not None and not note.answered)
 
     def short_in(self, shortage: int) -> dict[int, int]:
