@@ -185,6 +185,18 @@ def test_what_goodwill_took_off_an_invoice_whose_units_go_is_credited_on_the_nex
     assert credited(refunded, credit(3, refund=2, invoice=2)).gross_total == eur("7.00")
 
 
+def test_so_is_what_was_never_paid() -> None:
+    second = shipped((1, 2), shipment=SECOND_SHIPMENT, number="2")
+    goodwill = GrantRefund(basis="goodwill", amount=eur("7.00"), reason_code="quality")
+    both = (issue(), issue(2, shipment=SECOND_SHIPMENT), goodwill, credit())
+    begun = after(BOOK_PLACED, CONFIRMED, paid("8.00"), shipped((1, 1)), second, LOST, commands=both)
+    dropped = begun.when(ResolveProblem(problem=1, how="refund"), by=SERVICE).happens()
+    assert credits_due(dropped.state) == (("ACME-INV-2026-000002", None),)
+    done = dropped.when(credit(2, refund=None, invoice=2)).happens()
+    assert isinstance(done.events[-1], CreditNoteIssued) and done.events[-1].gross_total == eur("7.00")
+    assert credits_due(done.state) == ()
+
+
 def test_what_is_credited_of_an_invoice_or_will_be_pays_the_next() -> None:
     """Before the credit note and after it alike."""
     second = shipped((1, 2), shipment=SECOND_SHIPMENT, number="2")

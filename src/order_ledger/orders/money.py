@@ -65,7 +65,7 @@ class InvoicedLine(Struct, frozen=True):
 
 
 class Invoice(Struct, frozen=True):
-    """An invoice issued, and how much of it was credited: by line, and by refund."""
+    """An invoice issued, and how much of it was credited: by line, by refund, and for units that no refund was for."""
 
     number: str
     issued_on: date
@@ -75,6 +75,7 @@ class Invoice(Struct, frozen=True):
     prepaid: Decimal
     credited: dict[int, Decimal] = {}
     refunds: dict[int, Decimal] = {}
+    set_off: Decimal = _ZERO
 
     @property
     def gross_credited(self) -> Decimal:

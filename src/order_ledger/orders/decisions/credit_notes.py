@@ -1,6 +1,6 @@
 """Credit notes: what of an invoice is no longer to be paid; EN 16931 terms in brackets."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from order_ledger.amounts import Worth, part_of, split
@@ -34,21 +34,17 @@ def credits_due(order: Order) -> tuple[tuple[str, int | None], ...]:
 def still_to_credit(order: Order, invoice: Invoice) -> Decimal:
     """What of an invoice is to be credited and is not yet."""
     refunds: list[int | None] = [*order.refunds, None]
-    lines = (line for refund in refunds for line in _credited_lines(order, invoice, refund))
-    return sum((worth.gross.amount for _, _, worth in lines), ZERO)
+    return _gross(line for refund in refunds for line in _credited_lines(order, invoice, refund))
 
 
 def _credited_lines(order: Order, invoice: Invoice, refund: int | None) -> tuple[Billed, ...]:
     """Line, quantity and worth that are to be credited to this invoice for this refund."""
-    settlements = [known for known in order.settlements if known.refund == refund]
-    if refund is None:
-        settlements = [known for known in settlements if invoice.number not in known.credited]
-        return _units_credited(order, invoice, settlements, ZERO)
-    if refund in invoice.refunds:
+    if refund is not None and refund in invoice.refunds:
         return ()
-    if not settlements:
-        return _spread(order, invoice, refund)
-    return _units_credited(order, invoice, settlements, _lacking_elsewhere(order, invoice, refund, settlements))
+    settlements = [known for known in order.settlements if known.refund == refund]
+    if settlements:
+        return _units_credited(order, invoice, settlements, _lacking_elsewhere(order, invoice, refund, settlements))
+    return _spread(order, invoice, refund) if refund is not None else ()
 
 
 def _units_credited(
@@ -60,7 +56,7 @@ def _units_credited(
     """
     left, lacking = _left_of(invoice), elsewhere
     found: list[Billed] = []
-    for number, count, worth in _units_covered(order, invoice, settlements):
+    for number, count, worth in _units_covered(order, invoice, settlements, credited=False):
         if worth.gross.amount > left[number]:
             lacking += worth.gross.amount - left[number]
             worth = _only(worth, left[number])
@@ -70,9 +66,14 @@ def _units_credited(
     return (*found, *_over_all_lines(order, invoice, lacking, left))
 
 
-def _units_covered(order: Order, invoice: Invoice, settlements: list[Settlement]) -> Iterator[Billed]:
-    """Of the units settled those that this invoice covers, and what they are to be credited at."""
+def _units_covered(
+    order: Order, invoice: Invoice, settlements: list[Settlement], *, credited: bool
+) -> Iterator[Billed]:
+    """Of the units settled those that this invoice covers, and what they are to be credited at; those that were
+    credited there, or those that were not."""
     for settlement in settlements:
+        if (invoice.number in settlement.credited) != credited:
+            continue
         for settled in settlement.parts:
             for invoiced in invoice.lines:
                 start = max(settled.start, invoiced.start)
@@ -81,24 +82,27 @@ def _units_covered(order: Order, invoice: Invoice, settlements: list[Settlement]
                     yield settled.line, count, _worth_settled(order, settlement, settled, start, count)
 
 
-def _lacking_elsewhere(order: Order, invoice: Invoice, refund: int, settlements: list[Settlement]) -> Decimal:
-    """What comes to this invoice of a refund whose units are on others, of which price cuts left too little. The oldest
-    one that has room takes it."""
+def _lacking_elsewhere(order: Order, invoice: Invoice, refund: int | None, settlements: list[Settlement]) -> Decimal:
+    """What comes to this invoice for units on others, of which price cuts left too little. The oldest one that has room
+    takes it."""
     lacking, room = ZERO, dict[str, Decimal]()
     for other in order.invoices.values():
-        worth = sum((each.gross.amount for _, _, each in _units_covered(order, other, settlements)), ZERO)
-        if refund in other.refunds:
-            lacking += worth - other.refunds[refund]
-        else:
-            left = sum(_left_of(other).values(), ZERO)
-            lacking += max(worth - left, ZERO)
-            room[other.number] = max(left - worth, ZERO)
+        done = _gross(_units_covered(order, other, settlements, credited=True))
+        due = _gross(_units_covered(order, other, settlements, credited=False))
+        left = sum(_left_of(other).values(), ZERO)
+        lacking += done - (other.set_off if refund is None else other.refunds.get(refund, ZERO)) + max(due - left, ZERO)
+        # Of one refund an invoice is credited once.
+        room[other.number] = max(left - due, ZERO) if refund is None or refund not in other.refunds else ZERO
     for number, free in room.items():
         taken = min(max(lacking, ZERO), free)
         if number == invoice.number:
             return taken
         lacking -= taken
     return ZERO
+
+
+def _gross(billed: Iterable[Billed]) -> Decimal:
+    return sum((worth.gross.amount for _, _, worth in billed), ZERO)
 
 
 def _left_of(invoice: Invoice) -> dict[int, Decimal]:

@@ -44,10 +44,12 @@ def _credited(order: Order, event: CreditNoteIssued, entry: Entry[OrderEvent]) -
     credited = dict(invoice.credited)
     for line in event.lines:
         credited[line.order_line] = credited.get(line.order_line, _ZERO) + line.gross.amount
-    refunds = dict(invoice.refunds)
-    if event.refund is not None:
+    refunds, set_off = dict(invoice.refunds), invoice.set_off
+    if event.refund is None:
+        set_off += event.gross_total.amount
+    else:
         refunds[event.refund] = event.gross_total.amount
-    invoice = replace(invoice, credited=credited, refunds=refunds)
+    invoice = replace(invoice, credited=credited, refunds=refunds, set_off=set_off)
     settlements = tuple(
         replace(settlement, credited=settlement.credited | {invoice.number})
         if settlement.refund == event.refund
