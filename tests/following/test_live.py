@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -283,10 +283,14 @@ def test_a_lost_connection_is_made_again(
     follower = Follower(journal.url, projection)
     thread = threading.Thread(target=follower.run, args=(stop.is_set, said.append))
     thread.start()
+
+    def folded(entries: int) -> Callable[[], bool]:
+        return lambda: tallies_or_none(connection).get(ORDERS[0]) == entries
+
     try:
         for number in range(3):
             position = writing.write(ORDERS[0], question(number, None))
-            until(lambda: tallies_or_none(connection).get(ORDERS[0]) == number + 1)  # noqa: B023
+            until(folded(number + 1))
             ended = connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE application_name LIKE %s AND datname = current_database()",
