@@ -33,7 +33,7 @@ class Child:
     environment: Mapping[str, str] = field(default_factory=dict)
     """What it finds in its environment beside ours."""
     once: bool = False
-    """It has an end: when it ended well, it is not started again."""
+    """It has an end, and is not started again, however it ended."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def supervise(
     children: Sequence[Child], *, output: TextIO | None = None, patience: Patience = Patience()
 ) -> signal.Signals:
     """Keep the children running until SIGINT or SIGTERM comes, stop them all, and say which signal it was. One that is
-    to run once is let go when it ended well.
+    to run once is let go when it ends.
 
     Their output is printed line by line, as `name | text`. A second signal cuts the grace short. Only the main thread
     of a process can do this, because signals go there.
@@ -197,8 +197,10 @@ class _Supervisor:
         if status is not None:
             self._end_group(running)
             self._put_away(running)
-            if running.child.once and status == 0:
+            if running.child.once:
                 running.start_at = math.inf
+                if status != 0:
+                    self._print(running, _how_it_ended(status))
             else:
                 self._pause(running, _how_it_ended(status), ran_s=now - running.started_at)
 

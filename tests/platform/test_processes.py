@@ -152,14 +152,11 @@ def test_one_that_was_killed_is_started_again(supervisor: Supervisor) -> None:
     assert "steady | was ended by SIGKILL" in supervisor.output
 
 
-def test_one_that_is_to_run_once_is_let_go_when_it_ended_well(supervisor: Supervisor, tmp_path: Path) -> None:
-    tried = tmp_path / "tried"
-    once = (
-        f"import pathlib, sys; at = pathlib.Path({str(tried)!r}); again = at.exists(); at.touch(); sys.exit(not again)"
-    )
-    supervisor.start(("once", once), ("short", "pass"))
+@pytest.mark.parametrize(("status", "said"), [(0, []), (3, ["ended with 3"])])
+def test_one_that_is_to_run_once_is_let_go(supervisor: Supervisor, status: int, said: list[str]) -> None:
+    supervisor.start(("once", f"import sys; sys.exit({status})"), ("short", "pass"))
     eventually(lambda: supervisor.output.count("short | ended with 0") >= 4)
-    assert re.findall(r"once +\| (.*)", supervisor.output) == ["ended with 1; starting it again in 0.1 s"]
+    assert re.findall(r"once +\| (.*)", supervisor.output) == said
 
 
 def test_a_command_that_is_not_there_is_said_and_tried_again(supervisor: Supervisor, tmp_path: Path) -> None:
