@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from order_ledger.audit.documents import Finding, Report, examine
 from order_ledger.entries import Entry, Event
-from order_ledger.orders.events import CreditNoteIssued, InvoiceIssued, OrderPlaced, ReceiptIssued
+from order_ledger.orders.events import CreditNoteIssued, InvoiceIssued, OrderPlaced, PaymentRecorded, ReceiptIssued
 from order_ledger.values import Money
 from tests.documents.orders import DOCUMENTS, Dealt, deal
 from tests.examples import (
@@ -60,6 +60,13 @@ def altered(document: type[Event], **changed: Any) -> list[Any]:
 
 def without(kind: type[Event]) -> list[Any]:
     return [each for each in whole() if not isinstance(each, kind)]
+
+
+def twice_at_confirmation() -> list[Any]:
+    """One order, invoiced whole and then once more."""
+    order = placed(line(1, "BOOK", 3), terms=AT_CONFIRMATION)
+    *before, invoiced = given(order, CONFIRMED).when(issue(shipment=None)).happens().events
+    return [*before, invoiced, replace(invoiced, number="ACME-INV-2026-000002", sequence=2)]
 
 
 def test_what_is_whole_holds() -> None:
@@ -112,6 +119,8 @@ WRONG: list[tuple[str, Callable[[], list[Any]]]] = [
     ("credited_more_than_granted", lambda: altered(CreditNoteIssued, gross_total=eur("7.01"))),
     ("credited_more_than_invoiced", lambda: altered(CreditNoteIssued, gross_total=eur("22.00"))),
     ("prepaid_wrong", lambda: altered(InvoiceIssued, prepaid=eur("22.00"))),
+    ("prepaid_wrong", lambda: altered(PaymentRecorded, amount=eur("10.00"))),
+    ("invoiced_wrong", lambda: twice_at_confirmation()),
     ("sum_wrong", lambda: altered(InvoiceIssued, net_total=eur("17.66"))),
     ("sum_wrong", lambda: altered(InvoiceIssued, tax_total=eur("3.36"))),
     ("sum_wrong", lambda: altered(InvoiceIssued, due=eur("1.00"))),
