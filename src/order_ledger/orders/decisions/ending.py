@@ -12,14 +12,13 @@ from order_ledger.orders.decisions.rules import (
     ended,
     grant,
     held,
-    money_of,
+    lines_cancelled,
     nothing_left,
     summed,
     too_many,
     worth_withdrawn,
 )
 from order_ledger.orders.events import (
-    LinesCancelled,
     OrderCancelled,
     OrderEvent,
     OrderHeld,
@@ -28,7 +27,6 @@ from order_ledger.orders.events import (
     RefundBasis,
 )
 from order_ledger.orders.order import Order
-from order_ledger.values import Units
 
 __all__ = ["CANCEL", "HOLD", "REJECT", "RELEASE", "cancelled", "ends_with", "held"]
 
@@ -95,18 +93,8 @@ def cancelled(order: Order, gone: dict[int, int]) -> tuple[OrderEvent, ...]:
         return (OrderCancelled(), *ends_with(order, "cancellation"))
     gone = {**gone, **charges_of(order, gone)}
     worth = worth_withdrawn(order, gone)
-    net = order.net.amount - sum((line.net.amount for line in worth), ZERO)
-    tax = order.tax.amount - sum((line.tax.amount for line in worth), ZERO)
-    total = net + tax
-    return (
-        LinesCancelled(
-            lines=tuple(Units(line, quantity) for line, quantity in gone.items()),
-            net=money_of(order, net),
-            tax=money_of(order, tax),
-            total=money_of(order, total),
-        ),
-        *grant(order, "cancellation", "", worth, order.due_back(total)),
-    )
+    fewer = lines_cancelled(order, gone, worth)
+    return (fewer, *grant(order, "cancellation", "", worth, order.due_back(fewer.total.amount)))
 
 
 def ends_with(order: Order, basis: RefundBasis) -> tuple[OrderEvent, ...]:

@@ -262,16 +262,19 @@ def without_charges(order: Order, gone: Mapping[int, int], charges: Mapping[int,
     """That charges go with units that are given back, where no refund says so, since nothing was paid."""
     if not charges:
         return ()
-    worth = worth_given_back(order, {**gone, **charges})
-    net = max(order.net.amount - sum((line.net.amount for line in worth), ZERO), ZERO)
-    tax = max(order.tax.amount - sum((line.tax.amount for line in worth), ZERO), ZERO)
-    return (
-        LinesCancelled(
-            lines=tuple(Units(line, quantity) for line, quantity in charges.items()),
-            net=money_of(order, net),
-            tax=money_of(order, tax),
-            total=money_of(order, net + tax),
-        ),
+    return (lines_cancelled(order, charges, worth_given_back(order, {**gone, **charges})),)
+
+
+def lines_cancelled(order: Order, units: Mapping[int, int], worth: Iterable[Amounts]) -> LinesCancelled:
+    """These units cancelled, of an order that costs so much less then."""
+    less = tuple(worth)
+    net = max(order.net.amount - sum((line.net.amount for line in less), ZERO), ZERO)
+    tax = max(order.tax.amount - sum((line.tax.amount for line in less), ZERO), ZERO)
+    return LinesCancelled(
+        lines=tuple(Units(line, quantity) for line, quantity in units.items()),
+        net=money_of(order, net),
+        tax=money_of(order, tax),
+        total=money_of(order, net + tax),
     )
 
 
