@@ -222,6 +222,11 @@ class Money(Value, frozen=True):
         return given
 
 
+def iso_time(at: datetime, precise_to: str = "auto") -> str:
+    """A time as people and other programs read it: ISO 8601, in UTC with a Z."""
+    return at.isoformat(timespec=precise_to).replace("+00:00", "Z")
+
+
 def round_money(amount: Decimal, currency: str) -> Decimal:
     """The amount with exactly the currency's decimals, rounded half up."""
     return amount.quantize(_QUANTUM.get(currency, _CENT), rounding=ROUND_HALF_UP)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from order_ledger.faults import Fault
+from order_ledger.values import iso_time
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 Format = Literal["table", "json", "csv"]
@@ -57,9 +58,4 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:,.1f}"
-    return moment(value, "seconds") if isinstance(value, datetime) else str(value)
-
-
-def moment(at: datetime, precise_to: str = "auto") -> str:
-    """A time as it is written everywhere here: in ISO 8601, and where it is in UTC with a Z."""
-    return at.isoformat(timespec=precise_to).replace("+00:00", "Z")
+    return iso_time(value, "seconds") if isinstance(value, datetime) else str(value)

@@ -18,7 +18,7 @@ from order_ledger.audit.opening import Opened, names_of, opened
 from order_ledger.audit.replay import Step, replay, summary
 from order_ledger.audit.searching import orders_called
 from order_ledger.audit.verify import verify
-from order_ledger.cli.answers import AsJson, Failed, answer_json, answer_rows, moment, say
+from order_ledger.cli.answers import AsJson, Failed, answer_json, answer_rows, say
 from order_ledger.cli.moments import AsOf, AsRecorded, time_of
 from order_ledger.entries import Entry
 from order_ledger.journal.codec import Codec, Unreadable
@@ -29,7 +29,7 @@ from order_ledger.journal.sealing import master_key
 from order_ledger.moments import as_of, as_recorded, until_version
 from order_ledger.postgres import server_for
 from order_ledger.settings import Settings
-from order_ledger.values import Money
+from order_ledger.values import Money, iso_time
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Replay any order; prove that nothing was altered.")
 
@@ -178,8 +178,8 @@ def _print(stream: UUID, steps: Sequence[Step], values: Mapping[int, Opened], na
         table.add_column(style="dim", min_width=12)
         table.add_column(overflow="fold")
         table.add_row("     by", f"{', '.join(who)}, through {entry.through} ({entry.command.name})")
-        table.add_row("     happened", moment(entry.at) if entry.at is not None else "not known")
-        table.add_row("     recorded", moment(entry.recorded_at))
+        table.add_row("     happened", iso_time(entry.at) if entry.at is not None else "not known")
+        table.add_row("     recorded", iso_time(entry.recorded_at))
         value = values[entry.version]
         for name, text in (
             ("reason", " ".join(str(each) for each in (entry.reason_code, value.reason) if each)),
@@ -217,6 +217,6 @@ def _short(value: Any) -> str:
         case list() | tuple():
             return " | ".join(text for each in value if (text := _short(each)))
         case datetime():
-            return moment(value)
+            return iso_time(value)
         case _:
             return str(value)

@@ -16,6 +16,7 @@ import msgspec
 
 from order_ledger.exporting.ocel.telling import OBJECTS, Form, Plain, Thing, Told, attributes_of
 from order_ledger.journal.names import EVENTS
+from order_ledger.values import iso_time
 
 _EVENTS = {event.__name__: event for event in EVENTS}
 _COPIED_AT_ONCE = 1 << 20
@@ -160,7 +161,7 @@ def _related(relations: Any) -> list[dict[str, str]]:
 def _text(value: Plain) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+    return iso_time(value) if isinstance(value, datetime) else str(value)
 
 
 def _stored(value: Plain | None) -> str | int | float | None:
