@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from order_ledger.postgres.programs import Programs
+
 PROJECT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -43,6 +45,16 @@ def test_every_policy_has_a_service_of_its_own() -> None:
     assert run == {name: name for name in POLICIES}
 
 
+def test_followers_are_told_how_far_the_journal_is_final() -> None:
+    assert [service["command"] for service in OURS.values()].count(["settle"]) == 1
+
+
+def test_the_database_is_made_as_the_embedded_one_is() -> None:
+    database = SERVICES["database"]
+    assert database["image"] == "postgres:18"
+    assert database["environment"]["POSTGRES_INITDB_ARGS"].split() == Programs(Path(), 18).locales()[0]
+
+
 def test_nothing_is_open_to_other_machines() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert ports and all(port.startswith("127.0.0.1:") for port in ports)
@@ -52,7 +64,6 @@ def test_what_a_service_waits_for_and_keeps_is_there() -> None:
     for service in SERVICES.values():
         assert set(service.get("depends_on", {})) <= set(SERVICES)
         assert {volume.split(":")[0] for volume in service.get("volumes", [])} <= set(COMPOSE["volumes"])
-    assert SERVICES["database"]["image"] == "postgres:18"
     assert all("database" in service["environment"]["LEDGER_DATABASE_URL"] for service in OURS.values())
 
 

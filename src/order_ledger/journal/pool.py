@@ -1,5 +1,6 @@
 """Connections to read with, shared by all that one process does at a time."""
 
+import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,15 @@ from order_ledger.refusals import Unavailable
 _MOST_CONNECTIONS = 4
 
 
+async def _check(connection: AsyncConnection[TupleRow]) -> None:
+    """Raises where the server has hung up, as after its restart. It costs no round trip: while nothing was asked there
+    is nothing to be read from a connection but its end."""
+    readable = select.poll()
+    readable.register(connection.fileno(), select.POLLIN)
+    if readable.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
+
+
 class Pool:
     """Lends connections in autocommit to one process, a few at a time. Use it as an async context manager."""
 
@@ -23,6 +33,7 @@ class Pool:
             max_size=_MOST_CONNECTIONS,
             open=False,
             timeout=5,
+            check=_check,
             reconnect_timeout=5,  # then the next who asks tries at once, where the pool would wait ever longer
             kwargs={"autocommit": True, "application_name": "order-ledger reader"},
         )

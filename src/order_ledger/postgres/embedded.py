@@ -215,7 +215,7 @@ class _Server:
         for locale in programs.locales():
             shutil.rmtree(unfinished, ignore_errors=True)
             self._make_private(unfinished)
-            command = [programs.folder / "initdb", "-D", unfinished.name, "-U", USER, "-E", "UTF8", *locale]
+            command = [programs.folder / "initdb", "-D", unfinished.name, "-U", USER, *locale]
             command += ["--data-checksums", "--auth-local=trust", "--auth-host=reject", "--no-instructions"]
             said = self.account.run(command, self.place, keep=(start_lock,))
             if said.returncode == 0:

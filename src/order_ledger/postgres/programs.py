@@ -54,13 +54,14 @@ class Programs:
         return Programs(folder, int(version[1])) if version else None
 
     def locales(self) -> list[list[str]]:
-        """Sort by code point and know the letters of Unicode, in the first way that this version and machine have.
+        """What initdb is told: to write Unicode, sort it by code point and know its letters, in the first way that this
+        version and machine have.
 
         The builtin provider never changes its order, so that no upgrade of the machine can break an index.
         """
         if self.major >= 17:
-            return [["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]]
-        return [["--locale=C.UTF-8"], ["--locale=C"]]
+            return [["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]]
+        return [["--encoding=UTF8", "--locale=C.UTF-8"], ["--encoding=UTF8", "--locale=C"]]
 
 
 def _candidates(account: SystemUser) -> Iterator[Path]:
