@@ -90,8 +90,16 @@ def report(bench: str, rows: list[dict[str, Any]], as_json: bool, **facts: Any) 
     Console().print(table)
 
 
-def pgbench(url: str, script: str, *, clients: int, seconds: float, variables: dict[str, str] | None = None) -> float:
-    """Transactions a second of this script, prepared, without the time to connect.
+def pgbench(
+    url: str,
+    script: str,
+    *,
+    clients: int,
+    seconds: float,
+    variables: dict[str, str] | None = None,
+    settings: dict[str, int] | None = None,
+) -> float:
+    """Transactions a second of this script, prepared, without the time to connect, with these settings of the server.
 
     Every client has a thread of its own: pgbench waits for a statement to be prepared, and the table that it waits for
     may be locked by a client which the same thread should wake.
@@ -122,6 +130,7 @@ def pgbench(url: str, script: str, *, clients: int, seconds: float, variables: d
             "PGPORT": str(given.get("port") or ""),
             "PGUSER": str(given.get("user") or ""),
             "PGDATABASE": str(given.get("dbname") or ""),
+            "PGOPTIONS": " ".join(f"-c {name}={value}" for name, value in (settings or {}).items()),
             **({"PGPASSWORD": str(given["password"])} if given.get("password") else {}),
         }
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
