@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
+import psutil
 import psycopg
 import pytest
 from psycopg import Connection
@@ -41,7 +42,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         "LEDGER_HOME": str(home),
         "LEDGER_PORT": str(port),
         "LEDGER": f"http://127.0.0.1:{port}",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"], str(_with_curl(home)))),
     }
     log = (home / "up.log").open("w+")
     ledger = subprocess.Popen(["order-ledger", "up"], env=environment, stdout=log, stderr=subprocess.STDOUT)
@@ -59,8 +60,18 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         log.close()
     assert "The first account" in said
     assert "admin" in said
-    left = subprocess.run(["pgrep", "-f", str(home)], capture_output=True, text=True, check=False).stdout
-    assert left == "", f"processes are left: {left}"
+    processes = [each.info for each in psutil.process_iter(["pid", "cmdline"])]
+    left = [each for each in processes if str(home) in " ".join(each["cmdline"] or ())]
+    assert not left, f"processes are left: {left}"
+
+
+def _with_curl(home: Path) -> Path:
+    """A folder with a curl, to be looked into last: the machine's own comes first."""
+    program = home / "programs" / "curl"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).with_name("curl.py")}" "$@"\n')
+    program.chmod(0o755)
+    return program.parent
 
 
 def _answers(at: str) -> bool:

@@ -228,7 +228,7 @@ def test_what_a_killed_server_loses_of_a_read_model_is_folded_again() -> None:
             with Journal(url, master) as journal, process(url, "follow", "order_status"):
                 writing = Writing(journal)
                 with psycopg.connect(url, autocommit=True) as connection:
-                    until(lambda: _followers(connection) == 1)
+                    until(lambda: [each.followed for each in lag.status(connection)] == [True])
                     for _ in range(30):
                         orders = random.sample(ORDERS, 5)
                         end = writing.write_all(
