@@ -28,14 +28,6 @@ def test_a_connection_that_the_server_ended_is_not_lent(database: str) -> None:
     asyncio.run(main())
 
 
-def test_an_idle_connection_is_lent_again(database: str) -> None:
-    async def main() -> None:
-        async with Pool(database) as pool:
-            assert len({await _backend(pool) for _ in range(5)}) == 1
-
-    asyncio.run(main())
-
-
 def test_while_the_database_is_away_everybody_is_told_so_and_after_it_nobody(database: str) -> None:
     async def main() -> None:
         async with Pool(database) as pool:
