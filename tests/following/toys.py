@@ -15,7 +15,7 @@ from order_ledger.following import Folding, Projection, Rows, Table
 from order_ledger.orders.events import NoteAdded, TrackingChecked
 
 SCHEMA = """
-CREATE TABLE tally (stream uuid PRIMARY KEY, entries bigint NOT NULL CHECK (entries < 100), note bigint);
+CREATE TABLE tally (stream uuid PRIMARY KEY, entries bigint NOT NULL CHECK (entries < 1000), note bigint);
 CREATE TABLE seen (stream uuid, version bigint, PRIMARY KEY (stream, version));
 """
 
