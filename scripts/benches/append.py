@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from uuid import uuid4
 
 import psycopg
 from eventsourcing.persistence import StoredEvent
@@ -22,6 +21,7 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 from psycopg.conninfo import conninfo_to_dict
 
 from benches._harness import arguments, console, pgbench, report, row, server, server_version, shuffled_rounds
+from order_ledger.identifiers import uuid7
 from order_ledger.journal.appending import STATEMENT
 from order_ledger.journal.migrations import migrate
 from order_ledger.journal.recorder import INSERT_ONE, JournalRecorder
@@ -39,11 +39,14 @@ BARE_TABLE = """
     CREATE UNIQUE INDEX ON bare.entry (notification_id);
 """
 
+# A UUIDv7, as the ledger's own: it begins with a time, which goes on with every transaction of a client.
 STREAM = r"""
+\set now :now + 1
 \set high random(0, 4294967295)
 \set low random(0, 4294967295)
 """
-STREAM_ID = "(lpad(to_hex(:high::bigint), 16, '0') || lpad(to_hex(:low::bigint), 16, '0'))"
+HEX = "lpad(to_hex(:{}::bigint), {}, '0')"
+STREAM_ID = f"({HEX.format('now', 12)} || '7000' || {HEX.format('high', 8)} || {HEX.format('low', 8)})"
 
 VALUES = ["{stream}::uuid", "1", ":name", ":state::bytea", ":kind", ":recorded::timestamptz", ":hash::bytea"]
 OURS = STREAM + INSERT_ONE % tuple(value.format(stream=STREAM_ID) for value in VALUES) + ";\n"
@@ -126,7 +129,12 @@ def main() -> None:
 
         def side(script: str, settings: dict[str, int] | None = None) -> Callable[[], float]:
             return lambda: pgbench(
-                url, script, clients=CLIENTS, seconds=given.seconds, variables=variables, settings=settings
+                url,
+                script,
+                clients=CLIENTS,
+                seconds=given.seconds,
+                variables=variables | {"now": str(time.time_ns() // 1_000_000)},
+                settings=settings,
             )
 
         sides: dict[str, Callable[[], float]] = {
@@ -135,10 +143,10 @@ def main() -> None:
             "command": side(command()),
             "stock": side(STOCK),
             "ours, Python": lambda: by_threads(
-                1, lambda: mine.insert_events([StoredEvent(uuid4(), 1, "OrderShipped", STATE)])
+                1, lambda: mine.insert_events([StoredEvent(uuid7(), 1, "OrderShipped", STATE)])
             ),
             "stock, Python": lambda: by_threads(
-                1, lambda: recorder.insert_events([StoredEvent(uuid4(), 1, "OrderShipped", STATE)])
+                1, lambda: recorder.insert_events([StoredEvent(uuid7(), 1, "OrderShipped", STATE)])
             ),
         }
         flushes_longer = may_set_commit_delay(url)

@@ -64,8 +64,7 @@ class Administration:
         """Every organisation, in the order of registering."""
         with self._journal.connection() as connection:
             rows = connection.execute(
-                "SELECT originator_id FROM journal.entry WHERE originator_version = 1 AND kind <> 'order' "
-                "AND kind = 'organisation' ORDER BY notification_id"
+                "SELECT stream FROM journal.register WHERE heading = 'OrganisationRegistered' ORDER BY number"
             ).fetchall()
         states = (self._state("organisation", stream) for (stream,) in rows)
         return [state for state in states if isinstance(state, RegisteredOrganisation)]

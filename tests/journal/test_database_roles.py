@@ -119,7 +119,7 @@ def test_the_door_does_its_work(own_ledger: str) -> None:
         assert asyncio.run(run()) == ["appended", "remembered"]
         with journal.connection() as connection:
             assert [row.position for row in feed.read(connection, 0, 10)] == [1]
-            assert feed.holders(connection) == []
+            assert connection.execute(feed.HOLDERS).fetchall() == []
             remember_contact_now(connection, uuid4(), Contact("Grace", None, "grace@example.org"))
             connection.execute("SELECT * FROM personal.contact WHERE search LIKE '%grace%'")
             connection.execute("DELETE FROM personal.contact")

@@ -12,7 +12,7 @@ import pytest
 from psycopg import Connection, IsolationLevel
 from psycopg.rows import TupleRow
 
-from order_ledger.journal.feed import holders, read, settled
+from order_ledger.journal.feed import HOLDERS, read, settled
 from tests.journal.feed_torture import Report, torture
 from tests.journal.inserting import insert
 
@@ -88,12 +88,12 @@ def test_the_feed_waits_for_the_first_of_two_and_then_tells_both(
         insert(connection)
         assert positions(connection) == [1]
         assert settled(connection) == 1
-        ((pid, name, seconds),) = holders(connection)
+        ((pid, name, seconds),) = connection.execute(HOLDERS).fetchall()
         assert (pid, name) == (slow.info.backend_pid, "slow writer")
         assert 0 <= seconds < 60
         slow.commit()
     assert positions(connection) == [1, 2, 3]
-    assert holders(connection) == []
+    assert connection.execute(HOLDERS).fetchall() == []
 
 
 def test_a_position_of_a_rollback_is_passed_over(connection: Connection[TupleRow], ledger_url: str) -> None:
@@ -110,16 +110,17 @@ def test_a_lock_of_somebody_else_does_not_hold_the_feed(connection: Connection[T
     with psycopg.connect(ledger_url) as stranger:
         stranger.execute("SELECT pg_advisory_xact_lock(1), pg_advisory_xact_lock(2, 3), pg_advisory_xact_lock(-1)")
         assert positions(connection) == [1]
-        assert holders(connection) == []
+        assert connection.execute(HOLDERS).fetchall() == []
 
 
+@pytest.mark.parametrize("before", [0, 2])
 def test_a_stranger_who_holds_a_lock_of_the_feed_alone_makes_writers_wait(
-    connection: Connection[TupleRow], ledger_url: str
+    connection: Connection[TupleRow], ledger_url: str, before: int
 ) -> None:
+    for _ in range(before):
+        insert(connection)
     with psycopg.connect(ledger_url) as stranger:
-        stranger.execute(
-            "SELECT pg_advisory_xact_lock(('journal.entry_notification_id_seq'::regclass::oid::bigint & 32767) << 48)"
-        )
+        stranger.execute("SELECT pg_advisory_xact_lock((20300::bigint << 48) | %s)", (before,))
         done = threading.Event()
 
         def write() -> None:
@@ -132,7 +133,16 @@ def test_a_stranger_who_holds_a_lock_of_the_feed_alone_makes_writers_wait(
         assert not done.wait(0.3)
         stranger.rollback()
         thread.join(30)
-    assert positions(connection) == [1]
+    assert positions(connection) == list(range(1, before + 2))
+
+
+def test_the_first_entry_of_all_holds_the_feed_too(connection: Connection[TupleRow], ledger_url: str) -> None:
+    with psycopg.connect(ledger_url) as first:
+        insert(first)
+        insert(connection)
+        assert positions(connection) == [] and settled(connection) == 0
+        first.commit()
+    assert positions(connection) == [1, 2]
 
 
 @pytest.mark.parametrize("level", [IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE])

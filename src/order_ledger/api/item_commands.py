@@ -143,7 +143,7 @@ async def items(request: Request, calling: Caller) -> Response:
     door = door_of(request)
     whose_read("catalogue", calling.by(Scope()))
     size = limit(request, DEFAULT_PAGE, LARGEST_PAGE)
-    found = await listed(door, "item", after_cursor(request), size)
+    found = await listed(door, "ItemListed", after_cursor(request), size)
     states = await door.standings.of_all([Stream("item", each) for each, _ in found])
     seller = identifier(request, "seller")
     shown = [

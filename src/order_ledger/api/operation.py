@@ -14,6 +14,7 @@ from order_ledger.api.door import Door, door_of
 from order_ledger.api.reading import add_read
 from order_ledger.following import lag
 from order_ledger.journal.database_roles import inspect_rights
+from order_ledger.journal.feed import HOLDERS
 from order_ledger.policies.engine import status as policies
 from order_ledger.refusals import Refusal
 from order_ledger.rights.checks import Scope, whose_read
@@ -52,16 +53,7 @@ async def metrics(request: Request, calling: Caller) -> Response:
 
 async def _detail(door: Door) -> dict[str, Any]:
     async with door.pool.connection() as connection:
-        cursor = await connection.execute(
-            """
-            SELECT a.pid, a.application_name, extract(epoch FROM clock_timestamp() - a.xact_start)::float8
-            FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-            WHERE l.locktype = 'advisory' AND l.objsubid = 1
-              AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-              AND (l.classid::bigint >> 16) = ('journal.entry_notification_id_seq'::regclass::oid::bigint & 32767)
-            ORDER BY 3 DESC NULLS LAST
-            """
-        )
+        cursor = await connection.execute(HOLDERS)
         holding = [{"pid": pid, "name": name, "seconds": seconds} for pid, name, seconds in await cursor.fetchall()]
     return {"holding_the_feed": holding, **await asyncio.to_thread(_look, door.url)}
 

@@ -1,15 +1,17 @@
 """Lists of streams in the order in which they began, in pages."""
 
+from typing import Literal
 from uuid import UUID
 
 from starlette.requests import Request
 
 from order_ledger.api.door import Door
-from order_ledger.entries import Kind
 from order_ledger.queries.pages import BadCursor, as_cursor, from_cursor
 from order_ledger.refusals import Invalid, Violation
 
 _POSITION_BYTES = 8
+
+BegunBy = Literal["ItemListed", "OrganisationRegistered"]
 
 
 def cursor_of(position: int) -> str:
@@ -28,12 +30,12 @@ def after_cursor(request: Request) -> int:
         raise Invalid(Violation("?cursor", "cursor", str(error))) from None
 
 
-async def listed(door: Door, kind: Kind, after: int, limit: int) -> list[tuple[UUID, int]]:
-    """Streams of a kind in the order in which they began, each with the position of its first entry."""
+async def listed(door: Door, begun_by: BegunBy, after: int, limit: int) -> list[tuple[UUID, int]]:
+    """Streams that begin so, in the order in which they began, each with the position of its first entry."""
     async with door.pool.connection() as connection:
         cursor = await connection.execute(
-            "SELECT originator_id, notification_id FROM journal.entry WHERE originator_version = 1 AND kind <> 'order' "
-            "AND kind = %s AND notification_id > %s ORDER BY notification_id LIMIT %s",
-            (kind, after, limit),
+            "SELECT stream, number FROM journal.register WHERE heading = %s AND number > %s AND version = 1 "
+            "ORDER BY number LIMIT %s",
+            (begun_by, after, limit),
         )
         return await cursor.fetchall()

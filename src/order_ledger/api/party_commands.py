@@ -95,7 +95,7 @@ async def organisations(request: Request, calling: Caller) -> Response:
     door = door_of(request)
     scope = Scope(kind="organisation")
     size = limit(request, DEFAULT_PAGE, LARGEST_PAGE)
-    found = await listed(door, "organisation", after_cursor(request), size)
+    found = await listed(door, "OrganisationRegistered", after_cursor(request), size)
     states = await door.standings.of_all([Stream("organisation", each) for each, _ in found])
     shown = []
     for each, _ in found:
@@ -187,7 +187,7 @@ async def _related(door: Door, command: object) -> dict[str, Any]:
 
 
 async def _codes(door: Door) -> set[str]:
-    found = await listed(door, "organisation", 0, 100_000)
+    found = await listed(door, "OrganisationRegistered", 0, 100_000)
     states = await door.standings.of_all([Stream("organisation", each) for each, _ in found])
     return {standing.state.code for standing in states.values()}
 
@@ -195,8 +195,8 @@ async def _codes(door: Door) -> set[str]:
 async def _administrators(door: Door) -> int:
     async with door.pool.connection() as connection:
         cursor = await connection.execute(
-            "SELECT state, notification_id FROM journal.entry "
-            "WHERE kind = 'person' AND topic IN ('RoleGranted', 'RoleWithdrawn') ORDER BY notification_id"
+            "SELECT state, number FROM journal.register "
+            "WHERE heading IN ('RoleGranted', 'RoleWithdrawn') ORDER BY number"
         )
         rows = await cursor.fetchall()
     holders: set[UUID] = set()

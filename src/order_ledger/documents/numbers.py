@@ -15,33 +15,22 @@ from psycopg.rows import TupleRow
 DocumentKind = Literal["INV", "CRN", "RCP"]
 """Invoice, credit note, receipt."""
 
-# A loose walk along the index: one step a series, however many documents it has.
+# A loose walk along the register: one step a heading, however many entries stand under it.
 _SERIES = """
-    WITH RECURSIVE series (name) AS (
-        (SELECT journal.document_series(state) COLLATE "C" FROM journal.entry
-         WHERE topic IN ('InvoiceIssued', 'CreditNoteIssued', 'ReceiptIssued')
-         ORDER BY journal.document_series(state) COLLATE "C" LIMIT 1)
+    WITH RECURSIVE walk (heading) AS (
+        (SELECT heading FROM journal.register ORDER BY heading LIMIT 1)
         UNION ALL
-        SELECT (SELECT journal.document_series(e.state) COLLATE "C" FROM journal.entry e
-                WHERE topic IN ('InvoiceIssued', 'CreditNoteIssued', 'ReceiptIssued')
-                  AND journal.document_series(e.state) COLLATE "C" > s.name
-                ORDER BY journal.document_series(e.state) COLLATE "C" LIMIT 1)
-        FROM series s WHERE s.name IS NOT NULL
+        SELECT (SELECT r.heading FROM journal.register r WHERE r.heading > w.heading ORDER BY r.heading LIMIT 1)
+        FROM walk w WHERE w.heading IS NOT NULL
     )
-    SELECT s.name, last.sequence, (convert_from(last.state, 'UTF8')::jsonb #>> '{data,issued_on}')::date
-    FROM series s CROSS JOIN LATERAL (
-        SELECT journal.document_sequence(e.state) AS sequence, e.state FROM journal.entry e
-        WHERE topic IN ('InvoiceIssued', 'CreditNoteIssued', 'ReceiptIssued')
-          AND journal.document_series(e.state) COLLATE "C" = s.name
-        ORDER BY journal.document_sequence(e.state) DESC LIMIT 1
+    SELECT w.heading, last.number, (convert_from(last.state, 'UTF8')::jsonb #>> '{data,issued_on}')::date
+    FROM walk w CROSS JOIN LATERAL (
+        SELECT r.number, r.state, r.name FROM journal.register r WHERE r.heading = w.heading
+        ORDER BY r.number DESC LIMIT 1
     ) last
-    WHERE s.name IS NOT NULL ORDER BY s.name
+    WHERE last.name IN ('InvoiceIssued', 'CreditNoteIssued', 'ReceiptIssued') ORDER BY w.heading
 """
-FIND = """
-    SELECT state FROM journal.entry
-    WHERE topic IN ('InvoiceIssued', 'CreditNoteIssued', 'ReceiptIssued')
-      AND journal.document_series(state) COLLATE "C" = %s AND journal.document_sequence(state) = %s
-"""
+FIND = "SELECT state FROM journal.register WHERE heading = %s AND number = %s"
 """The entry of a document, by its series and sequence; the database holds that there is at most one."""
 
 

@@ -24,6 +24,11 @@ _SCAN = SQL(
     "%% %s = %s THEN state END FROM journal.entry "
     "WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id LIMIT %s"
 )
+HOLDERS = """
+    SELECT a.pid, a.application_name, coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float8
+    FROM journal.feed_lock l JOIN pg_stat_activity a ON a.pid = l.pid ORDER BY 3 DESC
+"""
+"""Who holds the feed back: process id, application name, and for how many seconds."""
 
 
 class FeedRow(NamedTuple):
@@ -114,18 +119,3 @@ def check_primary(connection: Connection[TupleRow]) -> None:
     row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
     if row is not None and row[0]:
         raise OnReplica("This server is a replica: follow the feed on the primary.")
-
-
-def holders(connection: Connection[TupleRow]) -> list[tuple[int, str, float]]:
-    """Who holds the feed back: process id, application name, and for how many seconds."""
-    rows = connection.execute(
-        """
-        SELECT a.pid, a.application_name, extract(epoch FROM clock_timestamp() - a.xact_start)::float8
-        FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-        WHERE l.locktype = 'advisory' AND l.objsubid = 1
-          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-          AND (l.classid::bigint >> 16) = ('journal.entry_notification_id_seq'::regclass::oid::bigint & 32767)
-        ORDER BY 3 DESC NULLS LAST
-        """
-    ).fetchall()
-    return [(pid, name, seconds or 0.0) for pid, name, seconds in rows]

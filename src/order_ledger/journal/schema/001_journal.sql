@@ -38,10 +38,33 @@ CREATE TABLE journal.entry (
 );
 CREATE UNIQUE INDEX entry_position ON journal.entry (notification_id);
 
--- Parties and items are few beside orders, and their first entries list them; who holds which role is told by as few.
--- One index for both, since an order pays for each that it is not in.
-CREATE INDEX entry_listed ON journal.entry (kind, notification_id)
-    WHERE (originator_version = 1 AND kind <> 'order') OR topic IN ('RoleGranted', 'RoleWithdrawn');
+-- The register: entries that are looked for otherwise than by their stream. A document is found by its series and its
+-- number there, and no number is used twice, whoever writes; what lists an item or a party, and what tells who holds
+-- which role, stands under its own name in the order of the journal. One index for all of it, on a short condition: an
+-- entry pays for every index that it is not in, and more for one whose condition is longer.
+CREATE FUNCTION journal.heading(topic text, state bytea) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $body$
+    SELECT CASE
+        WHEN topic OPERATOR(pg_catalog.=) ANY ('{InvoiceIssued, CreditNoteIssued, ReceiptIssued}')
+        THEN pg_catalog.convert_from(state, 'UTF8')::pg_catalog.jsonb OPERATOR(pg_catalog.#>>) '{data,series}'
+        ELSE topic END
+$body$;
+CREATE FUNCTION journal.number(topic text, state bytea, "position" bigint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $body$
+    SELECT CASE
+        WHEN topic OPERATOR(pg_catalog.=) ANY ('{InvoiceIssued, CreditNoteIssued, ReceiptIssued}')
+        THEN (pg_catalog.convert_from(state, 'UTF8')::pg_catalog.jsonb OPERATOR(pg_catalog.#>>) '{data,sequence}')::bigint
+        ELSE "position" END
+$body$;
+CREATE UNIQUE INDEX entry_register ON journal.entry
+    ((journal.heading(topic, state)) COLLATE "C", journal.number(topic, state, notification_id))
+    WHERE topic IN ('InvoiceIssued', 'CreditNoteIssued', 'ReceiptIssued', 'ItemListed', 'OrganisationRegistered',
+                    'PersonRegistered', 'RoleGranted', 'RoleWithdrawn');
+CREATE VIEW journal.register AS
+SELECT journal.heading(topic, state) COLLATE "C" AS heading, journal.number(topic, state, notification_id) AS number,
+       originator_id AS stream, originator_version AS version, topic AS name, notification_id AS position, state
+FROM journal.entry
+WHERE topic IN ('InvoiceIssued', 'CreditNoteIssued', 'ReceiptIssued', 'ItemListed', 'OrganisationRegistered',
+                'PersonRegistered', 'RoleGranted', 'RoleWithdrawn');
 
 -- Bytes compress badly after sealing, and reading them back is what rebuilds do: keep them as they are.
 ALTER TABLE journal.entry ALTER COLUMN state SET STORAGE EXTERNAL;
@@ -53,45 +76,42 @@ SELECT notification_id AS position, originator_id AS stream, originator_version 
 FROM journal.entry;
 
 -- Sequence order is not commit order. Before positions are drawn, the writing transaction holds, shared and until it
--- ends, a lock whose key is a namespace of this sequence (15 bits) and the sequence's last value (48 bits).
+-- ends, a lock whose key is a namespace of the feed (15 bits: 20300, "OL") and the sequence's last value (48 bits).
 -- Whoever reads the feed stops at the lowest such lock: everything at or below it is final.
+CREATE VIEW journal.feed_lock AS
+SELECT l.pid, ((l.classid::bigint << 32) | l.objid::bigint) & 281474976710655 AS position
+FROM pg_locks l
+WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND (l.classid::bigint >> 16) = 20300
+  AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+
 -- The two reads must be in this order, and what is at or below the answer must be read by a later statement.
 CREATE FUNCTION journal.settled_position() RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $body$
 DECLARE
-    sequence oid := 'journal.entry_notification_id_seq'::regclass;
     last_drawn bigint := coalesce(pg_sequence_last_value('journal.entry_notification_id_seq'::regclass), 0);
     lowest_held bigint;
 BEGIN
-    SELECT min(((l.classid::bigint << 32) | l.objid::bigint) & 281474976710655) INTO lowest_held
-    FROM pg_locks l
-    WHERE l.locktype = 'advisory' AND l.objsubid = 1
-      AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-      AND (l.classid::bigint >> 16) = (sequence::bigint & 32767);
+    SELECT min(l.position) INTO lowest_held FROM journal.feed_lock l;
     RETURN least(last_drawn, coalesce(lowest_held, last_drawn));
 END
 $body$;
 
--- Written as one plain condition, which plpgsql evaluates without a query of its own: half the cost of PERFORM.
--- Trying fails only where a stranger holds the lock exclusively; then there is nothing to do but wait for it.
+-- The condition takes the lock (5713942027226316800 is the namespace in its place), and the function is called only where that
+-- did not do: nothing was ever drawn, or a stranger holds the lock alone and has to be waited for. Calling it for every
+-- statement would cost half as much again. The condition is read anew for every statement, so it says no more than it must.
 CREATE FUNCTION journal.hold_feed() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
-    IF pg_catalog.pg_try_advisory_xact_lock_shared(
-        (('journal.entry_notification_id_seq'::regclass)::oid::bigint & 32767) << 48
-        | coalesce(pg_catalog.pg_sequence_last_value('journal.entry_notification_id_seq'::regclass), 0)
-    ) THEN
-        RETURN NULL;
-    END IF;
     PERFORM pg_catalog.pg_advisory_xact_lock_shared(
-        (('journal.entry_notification_id_seq'::regclass)::oid::bigint & 32767) << 48
-        | coalesce(pg_catalog.pg_sequence_last_value('journal.entry_notification_id_seq'::regclass), 0)
+        5713942027226316800 | coalesce(pg_catalog.pg_sequence_last_value('journal.entry_notification_id_seq'::regclass), 0)
     );
     RETURN NULL;
 END
 $body$;
-
-CREATE TRIGGER hold_feed BEFORE INSERT ON journal.entry
-    FOR EACH STATEMENT EXECUTE FUNCTION journal.hold_feed();
+CREATE TRIGGER hold_feed BEFORE INSERT ON journal.entry FOR EACH STATEMENT
+    WHEN (pg_catalog.pg_try_advisory_xact_lock_shared(
+        5713942027226316800 | pg_catalog.pg_sequence_last_value('journal.entry_notification_id_seq'::regclass)
+    ) IS NOT TRUE)
+    EXECUTE FUNCTION journal.hold_feed();
 
 CREATE FUNCTION journal.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN

@@ -54,14 +54,3 @@ CREATE TABLE documents.file (
 );
 CREATE TRIGGER permanent BEFORE UPDATE OR DELETE OR TRUNCATE ON documents.file
     FOR EACH STATEMENT EXECUTE FUNCTION journal.refuse_change();
-
--- A document's number stands in its entry. No number is used twice, whoever writes; and a document is found by it.
-CREATE FUNCTION journal.document_series(state bytea) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $body$
-    SELECT pg_catalog.convert_from(state, 'UTF8')::pg_catalog.jsonb OPERATOR(pg_catalog.#>>) '{data,series}'
-$body$;
-CREATE FUNCTION journal.document_sequence(state bytea) RETURNS int LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $body$
-    SELECT (pg_catalog.convert_from(state, 'UTF8')::pg_catalog.jsonb OPERATOR(pg_catalog.#>>) '{data,sequence}')::int
-$body$;
-CREATE UNIQUE INDEX entry_document ON journal.entry
-    ((journal.document_series(state)) COLLATE "C", (journal.document_sequence(state)))
-    WHERE topic IN ('InvoiceIssued', 'CreditNoteIssued', 'ReceiptIssued');
