@@ -1,5 +1,6 @@
 -- The same fold in SQL, for the events of the invented journal: the tables of order_status with the same rows, their
--- indexes and statistics. It leaves out what the fold goes on from, and what happens to no order of that journal.
+-- indexes and statistics, and beside each order the state that a follower goes on from, here as JSON. It leaves out what
+-- happens to no order of that journal.
 --
 -- Each entry's JSON is read once. An order is in the state of its least advanced line, so units are summed up line by
 -- line after each event that may move an order; since when it is in that state follows from the states before.
@@ -22,19 +23,21 @@ CREATE INDEX ON entry (topic);
 ANALYZE entry;
 
 CREATE UNLOGGED TABLE line AS
-SELECT id, (line ->> 'line')::int AS line, line ->> 'kind' AS kind, (line ->> 'quantity')::int AS quantity,
-       line ->> 'description' AS description, (line #>> '{warehouse,id}')::uuid AS warehouse
-FROM entry, jsonb_array_elements(data -> 'lines') line WHERE topic = 'OrderPlaced';
+SELECT id, (ordered ->> 'line')::int AS line, ordered ->> 'kind' AS kind, (ordered ->> 'quantity')::int AS quantity,
+       ordered ->> 'description' AS description, (ordered #>> '{warehouse,id}')::uuid AS warehouse, ordered
+FROM entry, jsonb_array_elements(data -> 'lines') ordered WHERE topic = 'OrderPlaced';
 ANALYZE line;
 
 CREATE UNLOGGED TABLE shipment AS
-SELECT shipped.id, shipped.version, shipped.data ->> 'tracking_number' AS tracking_number,
-       shipped.data -> 'lines' AS lines, delivered.version AS delivered_version, progress.status
+SELECT shipped.id, shipped.version, shipped.at, shipped.data, shipped.data ->> 'tracking_number' AS tracking_number,
+       shipped.data -> 'lines' AS lines, delivered.version AS delivered_version, delivered.at AS delivered_at,
+       delivered.recorded_at AS delivered_since, delivered.data ->> 'proof' AS delivered_by, progress.status,
+       progress.at AS progressed_at
 FROM entry shipped
 LEFT JOIN entry delivered ON delivered.topic = 'OrderDelivered' AND delivered.id = shipped.id
     AND delivered.data ->> 'shipment' = shipped.data ->> 'shipment'
 LEFT JOIN (
-    SELECT DISTINCT ON (id, data ->> 'shipment') id, data ->> 'shipment' AS shipment, data ->> 'status' AS status
+    SELECT DISTINCT ON (id, data ->> 'shipment') id, data ->> 'shipment' AS shipment, data ->> 'status' AS status, at
     FROM entry WHERE topic = 'ShipmentProgressed' ORDER BY id, data ->> 'shipment', version DESC
 ) progress ON progress.id = shipped.id AND progress.shipment = shipped.data ->> 'shipment'
 WHERE shipped.topic = 'OrderShipped';
@@ -60,8 +63,8 @@ ANALYZE moved;
 
 -- Every line after every event that may move its order.
 CREATE UNLOGGED TABLE stood AS
-SELECT id, version, recorded_at, line, kind, quantity, in_production, completed, confirmed, shipped, arrived, rest,
-       shelf,
+SELECT id, version, recorded_at, line, kind, quantity, in_production, completed, confirmed, produced, shipped, arrived,
+       rest, shelf,
        CASE WHEN arrived >= quantity THEN 5
             WHEN shipped >= quantity THEN 4
             WHEN NOT confirmed THEN 0
@@ -109,7 +112,116 @@ FROM (
 ) one ORDER BY id, version DESC;
 ANALYZE state;
 
-CREATE TABLE orders AS
+-- What a follower goes on from, part by part: what an order has that is not as it is in most orders.
+CREATE UNLOGGED TABLE run AS
+WITH step AS (
+    SELECT id, line, run, json_object_agg(step, attempt) AS steps
+    FROM (
+        SELECT DISTINCT ON (id, line, run, step) * FROM (
+            SELECT id, version, (data ->> 'line')::int AS line, (data ->> 'run')::int AS run, data ->> 'step' AS step,
+                   (data ->> 'attempt')::int AS attempt
+            FROM entry WHERE topic = 'ProductionStepCompleted'
+        ) done ORDER BY id, line, run, step, version DESC
+    ) last GROUP BY id, line, run
+), checked AS (
+    SELECT id, line, run, json_object_agg(item, json_build_object(
+               'attempts', attempt, 'at', at,
+               'state', CASE WHEN again > version THEN 'pending' WHEN passed THEN 'passed' ELSE 'failed' END)) AS checks
+    FROM (
+        SELECT DISTINCT ON (id, line, run, item) * FROM (
+            SELECT id, version, at, (data ->> 'line')::int AS line, (data ->> 'run')::int AS run, data ->> 'item' AS item,
+                   (data ->> 'attempt')::int AS attempt, (data ->> 'passed')::boolean AS passed
+            FROM entry WHERE topic = 'InspectionItemCompleted'
+        ) tried ORDER BY id, line, run, item, version DESC
+    ) last
+    LEFT JOIN (
+        SELECT id, (data ->> 'line')::int AS line, (data ->> 'run')::int AS run, data ->> 'rework_for' AS item,
+               max(version) AS again
+        FROM entry WHERE topic = 'ProductionStepCompleted' AND data ->> 'rework_for' IS NOT NULL GROUP BY 1, 2, 3, 4
+    ) rework USING (id, line, run, item)
+    GROUP BY id, line, run
+)
+SELECT id, line, json_agg(json_build_object('run', run, 'quantity', quantity, 'completed', completed,
+           'steps', coalesce(steps, '{}'), 'checks', coalesce(checks, '{}')) ORDER BY run) AS runs
+FROM (
+    SELECT started.id, (started.data ->> 'line')::int AS line, (started.data ->> 'run')::int AS run,
+           (started.data ->> 'quantity')::int AS quantity, completed.id IS NOT NULL AS completed
+    FROM entry started
+    LEFT JOIN entry completed ON completed.topic = 'ProductionCompleted' AND completed.id = started.id
+        AND completed.data -> 'line' = started.data -> 'line' AND completed.data -> 'run' = started.data -> 'run'
+    WHERE started.topic = 'ProductionStarted'
+) begun LEFT JOIN step USING (id, line, run) LEFT JOIN checked USING (id, line, run)
+GROUP BY id, line;
+
+CREATE UNLOGGED TABLE folded_lines AS
+SELECT id, json_object_agg(line, json_build_object(
+           'ordered', ordered, 'wanted', quantity, 'manufacturer', manufacturer, 'shipped', shipped,
+           'arrived', arrived, 'kept', kept, 'reservations', coalesce(reservations, '[]'), 'produced', produced,
+           'runs', coalesce(runs, '[]'))) AS lines
+FROM (
+    SELECT DISTINCT ON (id, line) id, line, shipped, arrived, produced,
+           CASE kind WHEN 'from_stock' THEN shelf ELSE 0 END AS kept
+    FROM stood ORDER BY id, line, version DESC
+) now
+JOIN line USING (id, line)
+LEFT JOIN (
+    SELECT id, (unit ->> 'line')::int AS line, json_agg(unit -> 'reservation' ORDER BY version) AS reservations
+    FROM entry, jsonb_array_elements(data -> 'lines') unit WHERE topic = 'StockAllocated' GROUP BY 1, 2
+) allocated USING (id, line)
+LEFT JOIN (
+    SELECT id, number::int AS line, data -> 'manufacturer' AS manufacturer
+    FROM entry, jsonb_array_elements_text(data -> 'lines') number WHERE topic = 'ManufacturerAssigned'
+) assigned USING (id, line)
+LEFT JOIN run USING (id, line)
+GROUP BY id;
+ANALYZE folded_lines;
+
+CREATE UNLOGGED TABLE last AS
+SELECT id, max(recorded_at) AS changed_at, max(version) AS version FROM entry GROUP BY id;
+ANALYZE last;
+
+CREATE UNLOGGED TABLE lines AS
+SELECT id, count(*) AS goods_lines, sum(quantity) AS wanted, sum(shipped) AS sent, sum(arrived) AS arrived,
+       bool_or(kind = 'from_stock') AS any_from_stock, bool_or(kind = 'from_stock' AND shelf < rest) AS any_unkept,
+       bool_or(kind = 'from_stock' AND rest > 0) AS any_rest
+FROM (SELECT DISTINCT ON (id, line) * FROM stood ORDER BY id, line, version DESC) now GROUP BY id;
+ANALYZE lines;
+
+CREATE UNLOGGED TABLE paid AS
+SELECT id, sum((data #>> '{amount,amount}')::numeric) AS captured,
+       json_agg((data - 'instalments') || jsonb_build_object('amount', data #> '{amount,amount}') ORDER BY version)
+           AS payments
+FROM entry
+WHERE topic = 'PaymentRecorded' AND data ->> 'kind' = 'captured' GROUP BY id;
+ANALYZE paid;
+
+CREATE UNLOGGED TABLE parcels AS
+SELECT id, array_agg(tracking_number ORDER BY version) AS tracking_numbers,
+       bool_or(delivered_version IS NULL AND status = 'out_for_delivery') AS out_for_delivery,
+       bool_or(delivered_version IS NOT NULL) AS any_delivered, max(delivered_since) AS delivered_since,
+       json_object_agg(data ->> 'shipment', json_build_object(
+           'shipment', data -> 'shipment', 'units', units, 'shipped', units, 'sender', data -> 'sender',
+           'carrier', data -> 'carrier', 'tracking_number', tracking_number, 'tracking_url', data -> 'tracking_url',
+           'replaces', data -> 'replaces', 'at', at, 'delivered_version', delivered_version,
+           'delivered_at', delivered_at, 'delivered_by', delivered_by,
+           'number_at_delivery', CASE WHEN delivered_version IS NOT NULL THEN tracking_number END,
+           'progress', status, 'progressed_at', progressed_at,
+           'carrier_events', CASE WHEN status IS NULL THEN '[]' ELSE '[""]' END::jsonb)) AS by_shipment
+FROM shipment CROSS JOIN LATERAL (
+    SELECT json_object_agg(unit ->> 'line', unit -> 'quantity') AS units FROM jsonb_array_elements(lines) unit
+) units
+GROUP BY id;
+ANALYZE parcels;
+
+CREATE UNLOGGED TABLE first AS
+SELECT DISTINCT ON (id) id, description AS first_description FROM line ORDER BY id, line;
+ANALYZE first;
+
+CREATE UNLOGGED TABLE confirmed AS
+SELECT id, at, (data ->> 'promised_by')::timestamptz AS promised_by FROM entry WHERE topic = 'OrderConfirmed';
+ANALYZE confirmed;
+
+CREATE TABLE orders WITH (toast_tuple_target = 8160) AS
 SELECT id AS order_id, placed.data ->> 'number' AS number, placed.data ->> 'reference' AS reference,
        (placed.data ->> 'consumer')::uuid AS consumer, (placed.data #>> '{seller,id}')::uuid AS seller,
        placed.data #>> '{seller,name}' AS seller_name, (placed.data ->> 'history')::boolean AS history,
@@ -137,32 +249,33 @@ SELECT id AS order_id, placed.data ->> 'number' AS number, placed.data ->> 'refe
        'none' AS returned, goods_lines, wanted AS goods_units, first_description, 0 AS open_problems,
        0 AS open_questions, 0 AS open_shortages, false AS delay_expected, false AS delay_unanswered,
        coalesce(tracking_numbers, '{}') AS tracking_numbers, ARRAY[]::text[] AS rma_numbers,
+       json_build_object(
+           'state', state.state, 'state_since', state.since, 'begun_at', placed.recorded_at,
+           'numbers', coalesce(tracking_numbers, '{}'),
+           'order', json_build_object(
+               'id', id, 'version', last.version, 'recorded_at', changed_at, 'placed_at', placed.at,
+               'placed', placed.data || '{"contact": {"sealed": "", "box": ""}, "bill_to": {"sealed": "", "box": ""},
+                                          "ship_to": {"sealed": "", "box": ""}, "lines": []}',
+               'lines', folded_lines.lines, 'implied', false, 'net', placed.data -> 'net', 'tax', placed.data -> 'tax',
+               'total', placed.data -> 'total', 'ship_to', json_build_object('sealed', '', 'box', ''),
+               'ship_to_country', placed.data -> 'ship_to_country', 'ship_to_region', placed.data -> 'ship_to_region',
+               'zone', placed.data -> 'zone',
+               'promised_by', coalesce(to_jsonb(confirmed.promised_by), placed.data -> 'promised_by'),
+               'confirmed', confirmed.id IS NOT NULL, 'confirmed_at', confirmed.at, 'completed_by', done.cause,
+               'delivered_since', delivered_since, 'shipments', coalesce(by_shipment, '{}'),
+               'payments', coalesce(payments, '[]'), 'captured', coalesce(captured, 0)::text)) AS folded,
        -- For whose turn it is.
        placed.data #>> '{terms,pay}' = 'prepaid' AND coalesce(captured, 0) < total AS unpaid, wanted > sent AS unshipped
 FROM (SELECT *, (data #>> '{total,amount}')::numeric AS total FROM entry WHERE topic = 'OrderPlaced') placed
-JOIN (SELECT id, max(recorded_at) AS changed_at FROM entry GROUP BY id) last USING (id)
+JOIN last USING (id)
+JOIN folded_lines USING (id)
+LEFT JOIN (SELECT id, data ->> 'cause' AS cause FROM entry WHERE topic = 'OrderCompleted') done USING (id)
 JOIN state USING (id)
-JOIN (
-    SELECT id, count(*) AS goods_lines, sum(quantity) AS wanted, sum(shipped) AS sent, sum(arrived) AS arrived,
-           bool_or(kind = 'from_stock') AS any_from_stock, bool_or(kind = 'from_stock' AND shelf < rest) AS any_unkept,
-           bool_or(kind = 'from_stock' AND rest > 0) AS any_rest
-    FROM (SELECT DISTINCT ON (id, line) * FROM stood ORDER BY id, line, version DESC) now GROUP BY id
-) lines USING (id)
-JOIN (SELECT DISTINCT ON (id) id, description AS first_description FROM line ORDER BY id, line) first USING (id)
-LEFT JOIN (
-    SELECT DISTINCT ON (id) id, (data ->> 'promised_by')::timestamptz AS promised_by FROM entry
-    WHERE topic = 'OrderConfirmed' AND data ->> 'promised_by' IS NOT NULL ORDER BY id, version DESC
-) confirmed USING (id)
-LEFT JOIN (
-    SELECT id, sum((data #>> '{amount,amount}')::numeric) AS captured FROM entry
-    WHERE topic = 'PaymentRecorded' AND data ->> 'kind' = 'captured' GROUP BY id
-) paid USING (id)
-LEFT JOIN (
-    SELECT id, array_agg(tracking_number ORDER BY version) AS tracking_numbers,
-           bool_or(delivered_version IS NULL AND status = 'out_for_delivery') AS out_for_delivery,
-           bool_or(delivered_version IS NOT NULL) AS any_delivered
-    FROM shipment GROUP BY id
-) shipments USING (id);
+JOIN lines USING (id)
+JOIN first USING (id)
+LEFT JOIN confirmed USING (id)
+LEFT JOIN paid USING (id)
+LEFT JOIN parcels USING (id);
 
 CREATE UNLOGGED TABLE maker AS
 SELECT id, number::int AS line, (data #>> '{manufacturer,id}')::uuid AS manufacturer

@@ -5,22 +5,27 @@ Ours begins with a journal and ends with a copy whose rows, indexes and statisti
 its processes, reads, decodes, folds, writes. Then, outside of what is timed, every row is compared with what a follower
 made of the same entries, and the copies are swapped. COPY out is read by the same driver, and nothing is made of it.
 
-The SQL (`order_status.sql`) makes the same tables, and outside of what is timed its rows are compared with ours. It
-knows only the events of this journal, keeps nothing to go on from, and runs on both cores where the server sees fit.
+The SQL (`order_status.sql`) makes the same tables, what a follower goes on from included, and outside of what is timed
+its rows and states are compared with ours. It knows only the events of this journal, and runs on both cores where the
+server sees fit.
 """
 
 import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
+from psycopg.rows import TupleRow
 
 from benches._harness import arguments, console, report, row, server, server_version, shuffled_rounds
 from benches._journal import fill
+from order_ledger.following.compact import Compact
 from order_ledger.following.live import Follower
 from order_ledger.following.projections import find
 from order_ledger.following.rebuilding import rebuild
 from order_ledger.journal.migrations import migrate
+from projections.order_status import OrderStatus
 
 NAME = "order_status"
 OF_COPY, OF_SQL = 0.25, 3.0
@@ -58,7 +63,7 @@ def copy_out(url: str) -> float:
 
 
 def in_sql(url: str) -> float:
-    """Seconds of the fold in SQL; then its rows are compared with those of the copy that is read."""
+    """Seconds of the fold in SQL; then its rows and states are compared with those of the copy that is read."""
     statements = IN_SQL.read_text().replace("{ignored}", f"ARRAY[{_ignored()}]")
     with psycopg.connect(url) as connection:
         connection.execute("DROP SCHEMA IF EXISTS in_sql CASCADE")
@@ -73,7 +78,19 @@ def in_sql(url: str) -> float:
             for one, other in ((NAME, "in_sql"), ("in_sql", NAME)):
                 missing = f"{rows.format(one)} EXCEPT ALL {rows.format(other)} LIMIT 1"
                 assert not connection.execute(missing.encode()).fetchall(), f"the same rows in {table.name}"
+        _compare_states(connection)
     return took
+
+
+def _compare_states(connection: psycopg.Connection[TupleRow]) -> None:
+    ours, theirs = Compact(OrderStatus), msgspec.json.Decoder(OrderStatus, strict=False)
+    with connection.cursor("states") as cursor:
+        cursor.execute(
+            "SELECT mine.folded, other.folded::text "
+            "FROM order_status.orders mine JOIN in_sql.orders other USING (order_id)"
+        )
+        for state, in_json in cursor:
+            assert ours.decode(state) == theirs.decode(in_json), in_json
 
 
 def _ignored() -> str:
