@@ -239,7 +239,7 @@ def furnish(url: str) -> tuple[str, str]:
 
 
 def main() -> None:
-    given = arguments(__doc__ or "", rounds=5, seconds=5)
+    given = arguments(__doc__ or "", rounds=9, seconds=5)
     with server() as url:
         migrate(url)
         with psycopg.connect(url, autocommit=True) as connection:
