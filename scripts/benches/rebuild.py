@@ -10,6 +10,7 @@ its rows and states are compared with ours. It knows only the events of this jou
 server sees fit.
 """
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ IN_SQL = Path(__file__).with_name("order_status.sql")
 
 def ours(url: str, jobs: int) -> float:
     """Seconds from the start to a copy that is built; then it is compared with the one that is read, and swapped."""
+    rest(url)
     began, built = time.perf_counter(), 0.0
 
     def told(phase: str, done: int, of: int) -> None:
@@ -51,8 +53,16 @@ def ours(url: str, jobs: int) -> float:
     return built - began
 
 
+def rest(url: str) -> None:
+    """What one side left to be written is written before the next is measured."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
+    os.sync()
+
+
 def copy_out(url: str) -> float:
     """Seconds to read all entries that are folded, in the order of streams."""
+    rest(url)
     began, read = time.perf_counter(), 0
     statement = IN_STREAM_ORDER.format(ignored=_ignored()).encode()
     with psycopg.connect(url) as connection, connection.cursor() as cursor, cursor.copy(statement) as copy:
@@ -68,6 +78,7 @@ def in_sql(url: str) -> float:
     with psycopg.connect(url) as connection:
         connection.execute("DROP SCHEMA IF EXISTS in_sql CASCADE")
         connection.commit()
+        rest(url)
         began = time.perf_counter()
         connection.execute(statements.encode())
         connection.commit()
