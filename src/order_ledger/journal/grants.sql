@@ -21,8 +21,7 @@ GRANT INSERT (number, media_type, layout, erased, sha256, made_with) ON document
 
 -- A follower reads the journal, and says how far it is final. The read models it writes are granted one by one.
 GRANT USAGE ON SCHEMA journal TO order_ledger_follower;
-GRANT SELECT ON journal.entry, journal.entries, journal.feed_lock, journal.ledger, journal.settled
-    TO order_ledger_follower;
+GRANT SELECT ON journal.entry, journal.entries, journal.ledger, journal.settled TO order_ledger_follower;
 GRANT SELECT ON SEQUENCE journal.entry_notification_id_seq TO order_ledger_follower;
 GRANT UPDATE (position, at) ON journal.settled TO order_ledger_follower;
 GRANT SELECT ON public.order_ledger_migration TO order_ledger_follower;
@@ -30,7 +29,7 @@ GRANT SELECT ON public.order_ledger_migration TO order_ledger_follower;
 -- A policy reads the journal and answers it: it appends as the door does, and keeps its bookmark, its cases, and the
 -- counters of what it numbers.
 GRANT USAGE ON SCHEMA journal, personal, policies, documents TO order_ledger_policy;
-GRANT SELECT ON journal.entry, journal.entries, journal.register, journal.feed_lock, journal.ledger, journal.settled,
+GRANT SELECT ON journal.entry, journal.entries, journal.register, journal.ledger, journal.settled,
     journal.idempotency_key TO order_ledger_policy;
 GRANT SELECT ON SEQUENCE journal.entry_notification_id_seq TO order_ledger_policy;
 GRANT INSERT (originator_id, originator_version, topic, state, kind, recorded_at, hash) ON journal.entry

@@ -42,7 +42,8 @@ CREATE UNIQUE INDEX entry_position ON journal.entry (notification_id);
 -- number there, and no number is used twice, whoever writes; what lists an item or a party, and what tells who holds
 -- which role, stands under its own name in the order of the journal. One index for all of it, on a short condition: an
 -- entry pays for every index that it is not in, and more for one whose condition is longer.
-CREATE FUNCTION journal.heading(topic text, state bytea) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $body$
+CREATE FUNCTION journal.heading(topic text, state bytea) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $body$
     SELECT CASE
         WHEN topic OPERATOR(pg_catalog.=) ANY ('{InvoiceIssued, CreditNoteIssued, ReceiptIssued}')
         THEN pg_catalog.convert_from(state, 'UTF8')::pg_catalog.jsonb OPERATOR(pg_catalog.#>>) '{data,series}'
@@ -52,7 +53,8 @@ CREATE FUNCTION journal.number(topic text, state bytea, "position" bigint) RETUR
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $body$
     SELECT CASE
         WHEN topic OPERATOR(pg_catalog.=) ANY ('{InvoiceIssued, CreditNoteIssued, ReceiptIssued}')
-        THEN (pg_catalog.convert_from(state, 'UTF8')::pg_catalog.jsonb OPERATOR(pg_catalog.#>>) '{data,sequence}')::bigint
+        THEN (pg_catalog.convert_from(state, 'UTF8')::pg_catalog.jsonb
+              OPERATOR(pg_catalog.#>>) '{data,sequence}')::bigint
         ELSE "position" END
 $body$;
 CREATE UNIQUE INDEX entry_register ON journal.entry
@@ -96,9 +98,10 @@ BEGIN
 END
 $body$;
 
--- The condition takes the lock (5713942027226316800 is the namespace in its place), and the function is called only where that
--- did not do: nothing was ever drawn, or a stranger holds the lock alone and has to be waited for. Calling it for every
--- statement would cost half as much again. The condition is read anew for every statement, so it says no more than it must.
+-- The condition takes the lock; 5713942027226316800 is the namespace in its place, 20300 << 48. The function is called
+-- only where that did not do: nothing was ever drawn, or a stranger holds the lock alone and has to be waited for. A call
+-- for every statement would cost more than all that the condition does. That is read anew for every statement, so it
+-- says no more than it must.
 CREATE FUNCTION journal.hold_feed() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
     PERFORM pg_catalog.pg_advisory_xact_lock_shared(
