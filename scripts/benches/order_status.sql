@@ -332,4 +332,4 @@ ALTER TABLE term ADD PRIMARY KEY (order_id, term);
 CREATE INDEX ON term (term);
 ALTER TABLE waiting ADD PRIMARY KEY (order_id, role, party, what);
 CREATE INDEX ON waiting (role, party);
-ANALYZE orders, party, term, waiting;
+ANALYZE orders (order_id, listed_at, state), party, term, waiting;

@@ -29,6 +29,7 @@ from tests.following.histories import START, an_id, placed, question
 from tests.following.test_live import interleaved, tallies
 from tests.following.toys import tally_projection
 from tests.following.writing import Writing
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("many_ranges")
 
@@ -99,6 +100,25 @@ def test_the_indexes_are_those_of_the_schema(
     Follower(journal.url, find("order_status")).catch_up(writing.write(ORDERS[0], placed()))
     assert rebuild(journal.url, find("order_status")).swapped
     assert indexes(connection) == before
+
+
+def test_the_planner_knows_what_rows_are_found_by_and_autovacuum_makes_the_rest(
+    writing: Writing, connection: Connection[TupleRow], journal: Journal
+) -> None:
+    writing.write(ORDERS[0], placed())
+    rebuild(journal.url, find("order_status"))
+    known = connection.execute(
+        "SELECT attname::text FROM pg_stats WHERE schemaname = 'order_status' AND tablename = 'orders' ORDER BY 1"
+    )
+    assert [column for (column,) in known] == ["listed_at", "order_id", "state"]
+
+    def changed() -> int:
+        row = connection.execute(
+            "SELECT n_mod_since_analyze FROM pg_stat_all_tables WHERE relid = 'order_status.orders'::regclass"
+        ).fetchone()
+        return row[0] if row else 0
+
+    until(lambda: changed() == 1)
 
 
 def test_a_rebuild_that_died_between_two_indexes_makes_the_others(

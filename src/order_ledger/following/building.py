@@ -35,10 +35,13 @@ _PIECE = sql.SQL("count(*), string_agg(state, '\\x0a'::bytea ORDER BY originator
 # A row is a stream: to take in a row costs the driver more than to decode a small entry. Rows come in the order of the
 # journal's key, so that the server sorts nothing.
 _OUT = sql.SQL(
-    "COPY (SELECT originator_id, array_position({kinds}, min(kind)), {piece} {read} "
+    "COPY (SELECT originator_id, {kind}, {piece} {read} "
     "AND originator_id BETWEEN {first} AND {last} AND originator_id <> ALL({long}) "
     "GROUP BY originator_id ORDER BY originator_id) TO STDOUT (FORMAT binary)"
 )
+# Which of the kinds a stream is of, counted from 1.
+_KIND = sql.SQL("array_position({kinds}, min(kind))")
+_ONE_KIND = sql.SQL("1")
 _LONG = (
     "SELECT originator_id, kind FROM journal.entry WHERE originator_id BETWEEN %s AND %s AND originator_version = %s "
     "AND kind = ANY(%s)"
@@ -117,7 +120,7 @@ class Builder:
         kinds = [folding.kind for folding in self._foldings]
         long = self._writing.execute(_LONG, (*streams, _ENTRIES_AT_ONCE + 1, kinds)).fetchall()
         out = _OUT.format(
-            kinds=sql.Literal(kinds),
+            kind=_ONE_KIND if len(kinds) == 1 else _KIND.format(kinds=sql.Literal(kinds)),
             piece=_PIECE,
             read=self._read,
             first=sql.Literal(streams[0]),
