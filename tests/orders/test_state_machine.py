@@ -1,6 +1,6 @@
 """Random programs of commands by random roles, on orders and their stock, in a real journal on real PostgreSQL.
 
-After every step the ledger is compared with a plain model of the domain's tables (`model.py`), and with what the
+After every step the ledger is compared with a plain model of the domain's tables (`model`), and with what the
 database gives when it is read anew. Ranges are small: they find more.
 """
 
@@ -28,6 +28,7 @@ from order_ledger.journal.journal import Journal
 from order_ledger.journal.sealing import MasterKey
 from order_ledger.orders import commands as ask
 from order_ledger.orders.events import (
+    ORDER_EVENTS,
     Allocation,
     Consent,
     CountedLine,
@@ -70,7 +71,11 @@ from tests.examples import (
     uuid,
 )
 from tests.orders.machine import OTHER_WORKS, Ledger, Written
-from tests.orders.model import CELLS, ZERO, Model, Run
+from tests.orders.model.changes import CHANGES, apply
+from tests.orders.model.guards import GUARDS, happens
+from tests.orders.model.parts import ZERO, Run
+from tests.orders.model.rights import CELLS, may_ask
+from tests.orders.model.standing import Model
 
 MASTER = MasterKey(bytes(range(32)))
 URL = "https://www.dhl.com/track?id="
@@ -156,8 +161,8 @@ class Orders(RuleBasedStateMachine):
         number = self.next()
         if twist.startswith("raced"):
             self.race(number, command, by, twist)
-        allowed = self.model.allowed(command.name, by, lines, shipment)
-        foretold = self.model.happens(command, by, self.ledger.now) if allowed else False
+        allowed = may_ask(self.model, command.name, by, lines, shipment)
+        foretold = happens(self.model, command, by, self.ledger.now) if allowed else False
         try:
             written = self.ledger.ask(number, command, by)
         except (NotAllowed, NotFound):
@@ -179,8 +184,8 @@ class Orders(RuleBasedStateMachine):
         assert self.ledger.send(written).outcome == "appended"
         self.sent.append(written)
         for sku, stream in self.ledger.stock_ids.items():
-            self.model.shelve(sku, written.of(stream))
-        self.model.apply(written.of(self.id), self.ledger.now)
+            self.model.shelves[sku].apply(written.of(stream))
+        apply(self.model, written.of(self.id), self.ledger.now)
 
     def race(self, number: int, command: Any, by: By, twist: str) -> None:
         """Another writer comes between the decision and the append: the append is refused, and decided anew."""
@@ -233,10 +238,10 @@ class Orders(RuleBasedStateMachine):
 
     def whoever(self, command: Any, lines: list[int], shipment: UUID | None) -> By:
         """Somebody who may give this command, and of those mostly somebody for whom it makes something happen."""
-        may = [by for by in RIGHT if self.model.allowed(command.name, by, lines, shipment)] or [SERVICE]
+        may = [by for by in RIGHT if may_ask(self.model, command.name, by, lines, shipment)] or [SERVICE]
         if self.dice.random() < 0.2:
             return self.dice.choice(may)
-        return next((by for by in may if self.model.happens(command, by, self.ledger.now) is not False), may[0])
+        return next((by for by in may if happens(self.model, command, by, self.ledger.now) is not False), may[0])
 
     def any_of(self, known: Any, pick: int, default: Any) -> Any:
         keys = list(known)
@@ -906,6 +911,13 @@ def orders(ledger_url: str) -> Iterator[type[Orders]]:
 
 # Where it fails, the program is made short, which takes minutes.
 @pytest.mark.timeout(900)
+def test_the_model_speaks_of_what_there_is() -> None:
+    """A name that is written otherwise would be one that nothing is checked of."""
+    assert {event.__name__ for event in ORDER_EVENTS} >= CHANGES.keys()
+    assert ask.COMMANDS.keys() >= GUARDS.keys()
+    assert GUARDS.keys() < CELLS.keys()
+
+
 def test_whatever_anybody_asks(orders: type[Orders]) -> None:
     """Fifty programs, the same ones every time; other ones for long."""
     run_state_machine_as_test(
