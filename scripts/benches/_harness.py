@@ -86,8 +86,16 @@ def report(bench: str, rows: list[dict[str, Any]], as_json: bool, **facts: Any) 
     for column in ("what", "ours", "against", "theirs", "ratio", "reach", "unit", "runs"):
         table.add_column(column)
     for each in rows:
-        table.add_row(*("" if value is None else str(value) for value in each.values()))
-    Console().print(table)
+        table.add_row(*map(_spelt, each.values()))
+    # What reads it from a pipe has no width: nothing is to be cut there.
+    out = Console()
+    (out if out.is_terminal else Console(width=160)).print(table)
+
+
+def _spelt(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 1_000 else f"{value:g}"
+    return "" if value is None else str(value)
 
 
 def pgbench(
