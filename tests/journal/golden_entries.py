@@ -8,6 +8,7 @@ stays as it was stored. `sha256sum --check SHA256SUMS` in that folder checks the
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -23,7 +24,7 @@ from order_ledger.journal.codec import Codec, Head, genesis
 from order_ledger.journal.keys import Keyring
 from order_ledger.journal.names import EVENTS
 from order_ledger.journal.sealing import MasterKey
-from order_ledger.orders.events import ORDER_EVENTS
+from order_ledger.orders.events import ORDER_EVENTS, OrderHeld
 from order_ledger.parties.events import ORGANISATION_EVENTS, PERSON_EVENTS
 from order_ledger.stock.events import STOCK_EVENTS
 from order_ledger.values import Sealed
@@ -99,6 +100,11 @@ def example_entry(event: type[Event]) -> bytes:
         fact = Fact(filled, None, ("at_unknown", "out_of_order"))
     (entry,) = Codec(LEDGER, [event]).encode(kind, stream, Head(version - 1, digest, None), [fact], cause, now, KEYRING)
     return entry.state
+
+
+def changed_entry(**fields: Any) -> bytes:
+    """The bytes of an example entry with these of its fields written otherwise."""
+    return json.dumps({**json.loads(example_entry(OrderHeld)), **fields}).encode()
 
 
 def example(of: shape.Type, path: str) -> Any:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, ClassVar, get_args, get_origin
+from typing import Any, get_args, get_origin
 from uuid import UUID
 
 import msgspec.inspect as shape
@@ -29,6 +29,7 @@ from tests.journal.golden_entries import (
     KINDS,
     LEDGER,
     SUMS,
+    changed_entry,
     example_entry,
     file_name,
     kind_of,
@@ -339,10 +340,6 @@ def test_an_entry_of_more_than_65535_bytes_is_refused() -> None:
     assert refused.value.violations[0].code == "too_large"
 
 
-def changed(**fields: Any) -> bytes:
-    return json.dumps({**json.loads(example_entry(OrderHeld)), **fields}).encode()
-
-
 def without(field: str) -> bytes:
     told = json.loads(example_entry(OrderHeld))
     del told[field]
@@ -350,18 +347,18 @@ def without(field: str) -> bytes:
 
 
 UNREADABLE: dict[str, Callable[[], bytes]] = {
-    "format": lambda: changed(format=2),
-    "name": lambda: changed(name="OrderVanished"),
-    "schema": lambda: changed(schema=2),
-    "schema below one": lambda: changed(schema=0),
-    "field of the entry": lambda: changed(more=1),
-    "position": lambda: changed(position=7),
-    "field of the event": lambda: changed(data={"more": 1}),
-    "kind": lambda: changed(kind="parcel"),
-    "role": lambda: changed(by={"person": None, "role": "king", "organisation": None, "on_behalf_of": None}),
-    "through": lambda: changed(through="telepathy"),
-    "version": lambda: changed(version="7"),
-    "time": lambda: changed(at="yesterday"),
+    "format": lambda: changed_entry(format=2),
+    "name": lambda: changed_entry(name="OrderVanished"),
+    "schema": lambda: changed_entry(schema=2),
+    "schema below one": lambda: changed_entry(schema=0),
+    "field of the entry": lambda: changed_entry(more=1),
+    "position": lambda: changed_entry(position=7),
+    "field of the event": lambda: changed_entry(data={"more": 1}),
+    "kind": lambda: changed_entry(kind="parcel"),
+    "role": lambda: changed_entry(by={"person": None, "role": "king", "organisation": None, "on_behalf_of": None}),
+    "through": lambda: changed_entry(through="telepathy"),
+    "version": lambda: changed_entry(version="7"),
+    "time": lambda: changed_entry(at="yesterday"),
     "missing": lambda: without("previous"),
     "missing data": lambda: without("data"),
     "missing of the event": lambda: json.dumps({**json.loads(example_entry(NoteAdded)), "data": {}}).encode(),
@@ -374,59 +371,8 @@ UNREADABLE: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("what", UNREADABLE)
 def test_what_is_not_known_is_not_guessed_at(what: str) -> None:
-    CODEC.decode(changed())  # unchanged it is readable
+    CODEC.decode(changed_entry())  # unchanged it is readable
     with pytest.raises(Unreadable):
         CODEC.decode(UNREADABLE[what]())
     with pytest.raises(Unreadable):
-        CODEC.decode_lines(b"\n".join((changed(), UNREADABLE[what]())), 2)
-
-
-# Older schemas
-
-
-class Weighed(Event, frozen=True):
-    """Once in pounds; then in grams; now it says whose scales."""
-
-    schema: ClassVar[int] = 3
-    grams: int
-    scales: str
-
-
-def grams(data: dict[str, Any]) -> dict[str, Any]:
-    return {"grams": data["pounds"] * 454}
-
-
-def scales(data: dict[str, Any]) -> dict[str, Any]:
-    return {**data, "scales": "unknown"}
-
-
-@pytest.mark.parametrize(
-    ("schema", "data", "read"),
-    [
-        (1, {"pounds": 2}, Weighed(908, "unknown")),
-        (2, {"grams": 5}, Weighed(5, "unknown")),
-        (3, {"grams": 5, "scales": "ours"}, Weighed(5, "ours")),
-    ],
-)
-def test_an_older_schema_is_read_through_every_upcaster_after_it(
-    schema: int, data: dict[str, Any], read: Weighed
-) -> None:
-    codec = Codec(LEDGER, [Weighed], {("Weighed", 1): grams, ("Weighed", 2): scales})
-    state = changed(name="Weighed", schema=schema, data=data)
-    assert codec.decode(state).event == read
-    present = changed(name="Weighed", schema=3, data={"grams": 7, "scales": "ours"})
-    lines = codec.decode_lines(b"\n".join((state, present)), 2)
-    assert [line.event for line in lines] == [read, Weighed(7, "ours")]
-
-
-@pytest.mark.parametrize("upcasters", [{}, {("Weighed", 2): scales}, {("Weighed", 1): grams}])
-def test_a_gap_in_the_upcasters_leaves_it_unread(upcasters: dict[tuple[str, int], Any]) -> None:
-    with pytest.raises(Unreadable, match="no way to read Weighed"):
-        Codec(LEDGER, [Weighed], upcasters).decode(changed(name="Weighed", schema=1, data={"pounds": 2}))
-
-
-@pytest.mark.parametrize("data", [{"kilos": 2}, {"pounds": "heavy"}, []])
-def test_what_an_upcaster_cannot_read_is_unreadable(data: Any) -> None:
-    codec = Codec(LEDGER, [Weighed], {("Weighed", 1): grams, ("Weighed", 2): scales})
-    with pytest.raises(Unreadable):
-        codec.decode(changed(name="Weighed", schema=1, data=data))
+        CODEC.decode_lines(b"\n".join((changed_entry(), UNREADABLE[what]())), 2)

@@ -1,0 +1,1 @@
+"""Random programs of commands by random roles, on orders and their stock, in a real journal."""
