@@ -109,7 +109,7 @@ def _ignored() -> str:
 
 
 def main() -> None:
-    given = arguments(__doc__ or "", events=1_000_000, rounds=3)
+    given = arguments(__doc__ or "", events=1_000_000, rounds=5)
     with server() as url:
         migrate(url)
         fill(url, given.events)

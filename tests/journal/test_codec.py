@@ -319,6 +319,14 @@ def test_the_first_entry_is_chained_to_its_ledger_kind_and_stream() -> None:
     assert genesis(LEDGER, "order", STREAM) == hashlib.sha256(text).digest()
 
 
+def test_an_entry_of_another_ledger_is_read_among_others() -> None:
+    """Where an export of it is checked, or a copy of it restored."""
+    other = changed_entry(ledger=str(UUID(int=9)))
+    assert CODEC.stored(other).ledger == UUID(int=9)
+    lines = CODEC.decode_lines(b"\n".join((changed_entry(), other)), 2)
+    assert [line.event for line in lines] == [CODEC.decode(changed_entry()).event, CODEC.decode(other).event]
+
+
 # What cannot be stored, and what cannot be read
 
 

@@ -138,7 +138,7 @@ class Codec:
     @cached_property
     def _decode_entries(self) -> Callable[[bytes | bytearray | memoryview], list[Entry[Event]]]:
         """Made when it is first asked for: who follows decodes each entry by itself, and need not wait for it."""
-        line: Any = reduce(or_, map(_line, self._types.values()))
+        line: Any = reduce(or_, (_line(event, self.ledger) for event in self._types.values()))
         return msgspec.json.Decoder(line).decode_lines
 
     def keys_needed(self, facts: Iterable[Fact], cause: Cause) -> set[KeyName]:
@@ -277,10 +277,16 @@ class Codec:
 
 
 @cache
-def _line(event: type[Event]) -> type[Struct]:
-    """What an entry with this event, of its present schema, is decoded as in one go: an `Entry`, and beside its fields
-    those of `Stored` that only say how it is to be read. Nothing may be missing, or more."""
-    read_as = {"format": Literal[FORMAT], "schema": Literal[event.schema], "data": event}
+def _line(event: type[Event], ledger: UUID) -> type[Struct]:
+    """What an entry of this ledger with this event, of its present schema, is decoded as in one go: all that an `Entry`
+    has, and beside it what only says how it is to be read. Nothing may be missing, or more. Its fields are in the order
+    in which they are written, and so are found where they are looked for first."""
+    read_as = {
+        "format": Literal[FORMAT],
+        "ledger": Literal[str(ledger)],
+        "schema": Literal[event.schema],
+        "data": event,
+    }
     fields = [
         (
             "event" if field.name == "data" else field.name,
@@ -292,9 +298,8 @@ def _line(event: type[Event]) -> type[Struct]:
     ]
     fields.append(("position", UnsetType, field_of(default=0)))  # no entry says it of itself
     return msgspec.defstruct(
-        event.__name__, fields, bases=(Entry,), frozen=True, kw_only=True, forbid_unknown_fields=True,
-        tag_field="name", tag=event.__name__,
-    )  # fmt: skip
+        event.__name__, fields, frozen=True, forbid_unknown_fields=True, tag_field="name", tag=event.__name__
+    )
 
 
 def _utc(moment: datetime) -> datetime:

@@ -138,15 +138,21 @@ class Line(Struct, frozen=True):
             return "dropped"
         if self.arrived >= wanted:
             return "delivered"
-        if self.shipped - self.taken_out >= wanted:
+        rest = wanted - self.shipped + self.taken_out
+        if rest <= 0:
             return "shipping"
         if not confirmed:
             return "placed"
-        if self.ordered.kind != "untracked" and self.shelf >= self.rest:
-            return "ready_to_ship"
-        if self.ordered.kind == "made_to_order" and self.in_production:
-            return "in_production"
-        return "confirmed"
+        # Said as `shelf` says it, which would look at everything once more: this is asked at almost every event.
+        match self.ordered.kind:
+            case "from_stock":
+                return "ready_to_ship" if self.kept >= rest else "confirmed"
+            case "made_to_order":
+                if self.produced + self.came_back - self.shipped >= rest:
+                    return "ready_to_ship"
+                return "in_production" if self.in_production else "confirmed"
+            case _:
+                return "confirmed"
 
     def worth_of(self, start: int, count: int) -> Worth:
         """What the units at these places are worth; places beyond the line are worth nothing."""
