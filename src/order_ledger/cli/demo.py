@@ -162,7 +162,13 @@ def _fill(administration: Administration, tokens: Tokens, http: httpx2.Client) -
             "seller": str(seller),
             "lines": [{"sku": "ROTOR-200", "quantity": 2}],
             "contact": {"name": "Ada Lovelace", "email": "ada@example.com"},
-            "ship_to": {"name": "Ada Lovelace", "line1": "Unter den Linden 1", "city": "Berlin", "country": "DE"},
+            "ship_to": {
+                "name": "Ada Lovelace",
+                "line1": "Unter den Linden 1",
+                "postcode": "10117",
+                "city": "Berlin",
+                "country": "DE",
+            },
             "expected_total": {"amount": "200.00", "currency": "EUR"},
             "purchase_order": f"PO-{datetime.now(UTC):%Y}-{len(orders) + 1}",
         }
