@@ -5,8 +5,10 @@ import json
 import os
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,7 +38,9 @@ def arguments(description: str, **defaults: int) -> argparse.Namespace:
 
 @contextmanager
 def server() -> Iterator[str]:
-    """A database of this run's own: on the configured server, or on an embedded one that ends with the run."""
+    """A database of this run's own: on the configured server, or on an embedded one that ends with the run, also where
+    the run is told to end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     configured = Settings()
     home = Path(tempfile.mkdtemp(prefix="order-ledger-bench-"))
     home.chmod(0o711)
