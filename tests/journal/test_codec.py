@@ -320,7 +320,7 @@ def test_the_first_entry_is_chained_to_its_ledger_kind_and_stream() -> None:
 
 
 def test_an_entry_of_another_ledger_is_read_among_others() -> None:
-    """Where an export of it is checked, or a copy of it restored."""
+    """Whose an entry is, is not for whoever reads it to judge; it is only read the slower way."""
     other = changed_entry(ledger=str(UUID(int=9)))
     assert CODEC.stored(other).ledger == UUID(int=9)
     lines = CODEC.decode_lines(b"\n".join((changed_entry(), other)), 2)

@@ -101,11 +101,16 @@ class Line(Struct, frozen=True):
     @property
     def shelf(self) -> int:
         """Units ready to be shipped: allocated, or made."""
+        return max(min(self.rest, self._at_hand), 0)
+
+    @property
+    def _at_hand(self) -> int:
+        """The same, where as many are still to be shipped."""
         match self.ordered.kind:
             case "from_stock":
                 return self.kept
             case "made_to_order":
-                return max(min(self.rest, self.produced + self.came_back - self.shipped), 0)
+                return self.produced + self.came_back - self.shipped
             case "untracked" | "charge":
                 return 0
             case _ as never:
@@ -143,16 +148,9 @@ class Line(Struct, frozen=True):
             return "shipping"
         if not confirmed:
             return "placed"
-        # Said as `shelf` says it, which would look at everything once more: this is asked at almost every event.
-        match self.ordered.kind:
-            case "from_stock":
-                return "ready_to_ship" if self.kept >= rest else "confirmed"
-            case "made_to_order":
-                if self.produced + self.came_back - self.shipped >= rest:
-                    return "ready_to_ship"
-                return "in_production" if self.in_production else "confirmed"
-            case _:
-                return "confirmed"
+        if self._at_hand >= rest:
+            return "ready_to_ship"
+        return "in_production" if self.ordered.kind == "made_to_order" and self.in_production else "confirmed"
 
     def worth_of(self, start: int, count: int) -> Worth:
         """What the units at these places are worth; places beyond the line are worth nothing."""
