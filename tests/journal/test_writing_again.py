@@ -5,15 +5,12 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from order_ledger.journal import writer as module
 from order_ledger.journal.appending import Key
 from order_ledger.journal.writer import Decision, Writer
-from order_ledger.refusals import (
-    KeyInFlight,
-    KeyReused,
-    Refused,
-)
+from order_ledger.refusals import KeyInFlight, KeyReused, Refused
 from tests.journal.holding import (
     cause_of,
     holding,
@@ -69,11 +66,11 @@ def test_a_key_used_for_something_else_is_refused(ledger_url: str, other: dict[s
         order = new_order()
         sent = key(order)
         await writer.write(sent, [order], holding(order))
-        fields = {"scope": sent.scope, "key": sent.key, "bound": sent.bound, "body": sent.body}
+        reused = replace(sent, **other)
         with pytest.raises(KeyReused):
-            await writer.write(Key(**{**fields, **other}), [order], holding(order))  # type: ignore[arg-type]
+            await writer.write(reused, [order], holding(order))
         with pytest.raises(KeyReused):  # also where it would be refused
-            await writer.write(Key(**{**fields, **other}), [order], holding_once(order))  # type: ignore[arg-type]
+            await writer.write(reused, [order], holding_once(order))
         assert stored(ledger_url, order) == [1]
 
     run(ledger_url, test)

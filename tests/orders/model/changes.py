@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from tests.orders.model.parts import PLAN, STEPS, ZERO, Line, Parcel, Return, Run
+from tests.orders.model.parts import PLAN, STEPS, ZERO, Line, Parcel, Return, Run, by_line
 from tests.orders.model.standing import Model
 
 ENDING = {"OrderRejected", "OrderCancelled", "LinesCancelled"}
@@ -167,9 +167,7 @@ def _production_completed(order: Model, event: Any, now: datetime, before: list[
 
 @follows("OrderShipped")
 def _order_shipped(order: Model, event: Any, now: datetime, before: list[Any]) -> None:
-    units: Counter[int] = Counter()
-    for one in event.lines:
-        units[one.line] += one.quantity
+    units = by_line(event.lines)
     for number, quantity in units.items():
         line = order.lines[number]
         line.shipped += quantity
@@ -245,9 +243,7 @@ def _delay_declined(order: Model, event: Any, now: datetime, before: list[Any]) 
 
 @follows("ProblemReported")
 def _problem_reported(order: Model, event: Any, now: datetime, before: list[Any]) -> None:
-    lines: Counter[int] = Counter()
-    for one in event.lines:
-        lines[one.line] += one.quantity
+    lines = by_line(event.lines)
     order.problems[event.problem] = {"shipment": event.shipment, "lines": lines, "how": None}
 
 
@@ -351,9 +347,7 @@ def _refund_granted(order: Model, event: Any, now: datetime, before: list[Any]) 
 
 @follows("ReturnRequested")
 def _return_requested(order: Model, event: Any, now: datetime, before: list[Any]) -> None:
-    lines: Counter[int] = Counter()
-    for one in event.lines:
-        lines[one.line] += one.quantity
+    lines = by_line(event.lines)
     order.returns[event.rma] = Return("requested", lines, event.wanted)
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from order_ledger.entries import By
-from tests.orders.model.parts import PLAN, STEPS, ZERO, Run
+from tests.orders.model.parts import PLAN, STEPS, ZERO, Run, by_line
 from tests.orders.model.standing import Model
 
 RETURN_DAYS, WARRANTY_DAYS, COMPLETE_AFTER_DAYS = 30, 730, 14
@@ -91,9 +91,7 @@ def _find_shortage(order: Model, command: Any, role: str, now: datetime) -> bool
 
 @guards("resolve-shortage")
 def _resolve_shortage(order: Model, command: Any, role: str, now: datetime) -> bool:
-    asked: Counter[int] = Counter()
-    for one in command.outcomes:
-        asked[one.line] += one.quantity
+    asked = by_line(command.outcomes)
     return (
         order.before_shipping
         and command.shortage in order.shortages
@@ -161,9 +159,7 @@ def _complete_production(order: Model, command: Any, role: str, now: datetime) -
 
 @guards("ship")
 def _ship(order: Model, command: Any, role: str, now: datetime) -> bool:
-    units: Counter[int] = Counter()
-    for one in command.lines:
-        units[one.line] += one.quantity
+    units = by_line(command.lines)
     replaced = order.parcels.get(command.replaces) if command.replaces is not None else None
     return (
         not order.over
@@ -207,9 +203,7 @@ def _complete(order: Model, command: Any, role: str, now: datetime) -> bool:
 
 @guards("cancel")
 def _cancel(order: Model, command: Any, role: str, now: datetime) -> bool:
-    asked: Counter[int] = Counter()
-    for one in command.lines:
-        asked[one.line] += one.quantity
+    asked = by_line(command.lines)
     return (
         (role != "consumer" or order.state == "placed")
         and order.ended is None
@@ -348,9 +342,7 @@ def _receive_return(order: Model, command: Any, role: str, now: datetime) -> boo
 @guards("resolve-return")
 def _resolve_return(order: Model, command: Any, role: str, now: datetime) -> bool:
     known = order.returns.get(command.rma)
-    settled: Counter[int] = Counter()
-    for one in command.lines:
-        settled[one.line] += one.quantity
+    settled = by_line(command.lines)
     exchange = any(one.how == "exchange" for one in command.lines)
     return (
         known is not None

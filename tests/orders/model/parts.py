@@ -16,6 +16,14 @@ PLAN = {"bore": "milling", "surface": "polishing", "weight": "polishing"}
 REQUIRED = ("bore", "surface")
 
 
+def by_line(units: Iterable[Any]) -> Counter[int]:
+    """How many units of each line are named."""
+    found: Counter[int] = Counter()
+    for one in units:
+        found[one.line] += one.quantity
+    return found
+
+
 @dataclass
 class Run:
     """One making of a line."""

@@ -8,24 +8,10 @@ from typing import Any
 from uuid import uuid5
 
 from order_ledger.orders import commands as ask
-from order_ledger.orders.events import (
-    Allocation,
-    CountedLine,
-    ResolvedLine,
-)
+from order_ledger.orders.events import Allocation, CountedLine, ResolvedLine
 from order_ledger.stock.commands import ReceiveStock
 from order_ledger.values import Units
-from tests.examples import (
-    BERLIN,
-    CARRIER,
-    CONSUMER,
-    CONTACT,
-    KEEPER,
-    LEDGER,
-    PHOTO,
-    SELLER,
-    eur,
-)
+from tests.examples import BERLIN, CARRIER, CONSUMER, CONTACT, KEEPER, LEDGER, PHOTO, SELLER, eur
 from tests.orders.programs.program import PRICES, Program
 
 
@@ -33,6 +19,7 @@ class Ordinary(Program):
     """Orders that go on in the ordinary way."""
 
     def another(self, dice: Random) -> None:
+        """The next order, and how far it gets."""
         skus = dice.sample(("VALVE", "GASKET", "ROTOR", "BOOK"), dice.randint(1, 3))
         prepaid, paid, freight = dice.random() < 0.4, dice.random() < 0.7, dice.choice((None, 0, 1))
         wanted = [ask.WantedLine(sku, dice.randint(1, 3)) for sku in skus]
