@@ -1,7 +1,8 @@
 -- Every measure at once, so that all are of one moment: rows of (measure, group, name within the group, figures).
 -- The group '' is the whole; the others are those of %(group_by)s: month, manufacturer, carrier or item. An order counts
 -- once in every group it touches, so groups need not sum to the whole. Hours are those between two times, with their
--- sign; percentiles are by linear interpolation; a time that is not known counts in nothing.
+-- sign; percentiles are by linear interpolation; a time that is not known counts in nothing. Hours are summed in their
+-- own order: a sum of such numbers depends on it in its last digit, and must not depend on where rows lie.
 WITH chosen AS MATERIALIZED (
     -- Whose orders: all, or those of one party.
     SELECT o.order_id, o.number, o.placed_at, o.confirmed_at, o.shipped_at, o.delivered_at, o.delivered_on,
@@ -134,8 +135,10 @@ SELECT 'placed_month', '', to_char(placed_at AT TIME ZONE 'UTC', 'YYYY-MM'), jso
     'delivered', count(*) FILTER (WHERE is_delivered), 'on_time_instant', count(*) FILTER (WHERE in_time))
 FROM placed WHERE key = '' AND placed_at IS NOT NULL GROUP BY 3
 UNION ALL
-SELECT 'hours', key, name, jsonb_build_object('n', count(*), 'mean', avg(hours), 'median', percentile_cont(0.5) WITHIN GROUP (ORDER BY hours),
-    'p90', percentile_cont(0.9) WITHIN GROUP (ORDER BY hours), 'p95', percentile_cont(0.95) WITHIN GROUP (ORDER BY hours))
+SELECT 'hours', key, name, jsonb_build_object('n', count(*), 'mean', avg(hours ORDER BY hours),
+    'median', percentile_cont(0.5) WITHIN GROUP (ORDER BY hours),
+    'p90', percentile_cont(0.9) WITHIN GROUP (ORDER BY hours),
+    'p95', percentile_cont(0.95) WITHIN GROUP (ORDER BY hours))
 FROM (SELECT key, name, date_part('epoch', took) / 3600 AS hours FROM took WHERE took IS NOT NULL) h
 GROUP BY key, name
 UNION ALL
@@ -164,7 +167,7 @@ SELECT 'waiting', '', role, jsonb_agg(jsonb_build_object('state', state, 'n', n,
     'held', held))
 FROM (
     SELECT t.role, w.state, count(*) AS n, percentile_cont(0.5) WITHIN GROUP (ORDER BY w.hours) AS median,
-        max(w.hours) AS longest, sum(w.held_hours) AS held
+        max(w.hours) AS longest, sum(w.held_hours ORDER BY w.held_hours) AS held
     FROM wait w JOIN (SELECT DISTINCT order_id, role FROM fulfilment.waiting) t USING (order_id)
     GROUP BY t.role, w.state
 ) r
